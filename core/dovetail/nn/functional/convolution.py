@@ -1,0 +1,38 @@
+"""Convolution and padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dovetail import ops
+
+if TYPE_CHECKING:
+    from dovetail.tensor.tensor import Tensor
+
+
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: str | int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Return the cross-correlation of images with kernels.
+
+    Shapes: input (N, C, H, W) or (C, H, W), weight (out, C / groups, kH, kW), bias (out); the result has
+    floor((H + 2 padding - dilation (kH - 1) - 1) / stride) + 1 rows. Padding "same" and "valid" as in
+    PyTorch.
+    """
+    return ops.conv2d(input, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)
+
+
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
+    """Return the tensor with its last dimensions made longer: ``(left, right)`` of the last, and so on.
+
+    ``mode`` is "constant" (with ``value``, 0 by default), "reflect", "replicate" or "circular"; negative
+    amounts cut away.
+    """
+    return ops.pad(input, pad, mode=mode, value=value)

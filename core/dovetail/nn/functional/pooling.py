@@ -1,0 +1,82 @@
+"""Pooling over windows of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from dovetail import ops
+from dovetail.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from dovetail.tensor.tensor import Tensor
+
+
+def max_pool2d(
+    input: Tensor,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """Return the largest value of each window, with ``return_indices`` also where in the image it was.
+
+    Shapes: input (N, C, H, W) or (C, H, W). The padding is at most half of the window and never wins; with
+    ``ceil_mode`` a last window may hang over the edge.
+    """
+    op = ops.max_pool2d_with_indices if return_indices else ops.max_pool2d
+    return op(
+        input, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
+    )
+
+
+def max_pool2d_with_indices(
+    input: Tensor,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """Return the largest value of each window and its position in the image."""
+    return max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices=True)
+
+
+def avg_pool2d(
+    input: Tensor,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """Return the mean of each window; ``count_include_pad`` says whether the zeros of the padding count."""
+    return ops.avg_pool2d(
+        input,
+        kernel_size=kernel_size,
+        stride=stride,
+        padding=padding,
+        ceil_mode=ceil_mode,
+        count_include_pad=count_include_pad,
+        divisor_override=divisor_override,
+    )
+
+
+def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] | None) -> Tensor:
+    """Return means over windows that are laid out so that the result has ``output_size``; None keeps a size.
+
+    Window i of n goes from floor(i * H / n) to ceil((i + 1) * H / n).
+    """
+    wanted = (
+        (output_size, output_size) if isinstance(output_size, int) or output_size is None else output_size
+    )
+    if input.dim() <= len(wanted):
+        raise ArgumentError(
+            f"Input dimension should be at least {len(wanted) + 1}, got shape {tuple(input.shape)}"
+        )
+    sizes = [size if size is not None else kept for size, kept in zip(wanted, input.shape[-len(wanted) :])]
+    return ops.adaptive_avg_pool2d(input, output_size=tuple(sizes))

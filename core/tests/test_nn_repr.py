@@ -1,0 +1,160 @@
+"""The printed form, the keys of the state dict and the constructor of every layer are PyTorch's."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+
+from dovetail import nn
+
+torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+pytestmark = pytest.mark.oracle
+
+EXAMPLES = [
+    "Linear(3, 2)",
+    "Linear(3, 2, bias=False)",
+    "Bilinear(2, 3, 4)",
+    "Bilinear(2, 3, 4, False)",
+    "Identity()",
+    "Identity(1, a=2)",
+    "Flatten()",
+    "Flatten(0, 1)",
+    "Unflatten(1, (2, 3))",
+    "Conv2d(3, 4, 3)",
+    "Conv2d(4, 8, (3, 5), stride=2, padding=(1, 2), dilation=2, groups=2, bias=False)",
+    "Conv2d(3, 4, 3, padding='same', padding_mode='reflect')",
+    "Conv2d(3, 4, 3, padding='valid')",
+    "MaxPool2d(2)",
+    "MaxPool2d((2, 3), 1, 1, 2, True, True)",
+    "AvgPool2d(2)",
+    "AvgPool2d((2, 3), 1, 1, True, False, 3)",
+    "AdaptiveAvgPool2d(1)",
+    "AdaptiveAvgPool2d((None, 3))",
+    "BatchNorm1d(3)",
+    "BatchNorm2d(3, 1e-3, None, False, False)",
+    "BatchNorm2d(3, bias=False)",
+    "BatchNorm3d(3, affine=False)",
+    "LayerNorm(3)",
+    "LayerNorm((2, 3), 1e-3, False)",
+    "LayerNorm([2, 3], bias=False)",
+    "Embedding(5, 3)",
+    "Embedding(5, 3, -1, 2.0, 1.0, True, True)",
+    "Dropout()",
+    "Dropout(0.1, True)",
+    "Dropout1d()",
+    "Dropout2d(0.2)",
+    "Dropout3d()",
+    "AlphaDropout()",
+    "FeatureAlphaDropout()",
+    "ReLU()",
+    "ReLU(True)",
+    "ReLU6()",
+    "ReLU6(True)",
+    "LeakyReLU()",
+    "LeakyReLU(0.2, True)",
+    "PReLU()",
+    "PReLU(3, 0.1)",
+    "RReLU()",
+    "RReLU(0.1, 0.2, True)",
+    "ELU()",
+    "ELU(2.0, True)",
+    "CELU()",
+    "CELU(2.0, True)",
+    "SELU()",
+    "SELU(True)",
+    "GELU()",
+    "GELU('tanh')",
+    "SiLU()",
+    "SiLU(True)",
+    "Mish()",
+    "Mish(True)",
+    "Sigmoid()",
+    "Tanh()",
+    "Hardtanh()",
+    "Hardtanh(-2, 2, True)",
+    "Hardsigmoid()",
+    "Hardsigmoid(True)",
+    "Hardswish(True)",
+    "Softplus()",
+    "Softplus(2, 10)",
+    "Softsign()",
+    "Tanhshrink()",
+    "Hardshrink()",
+    "Hardshrink(1)",
+    "Softshrink()",
+    "Threshold(0.1, 20)",
+    "Threshold(0.1, 20, True)",
+    "LogSigmoid()",
+    "GLU()",
+    "GLU(1)",
+    "Softmax()",
+    "Softmax(1)",
+    "LogSoftmax(-1)",
+    "Softmin(0)",
+    "Softmax2d()",
+    "L1Loss()",
+    "MSELoss(reduction='sum')",
+    "SmoothL1Loss(beta=2)",
+    "HuberLoss(delta=2)",
+    "NLLLoss()",
+    "CrossEntropyLoss(label_smoothing=0.1)",
+    "BCELoss()",
+    "BCEWithLogitsLoss()",
+    "KLDivLoss()",
+    "Sequential(nn.Linear(1, 2), nn.Sequential(nn.ReLU()))",
+    "ModuleList([nn.ReLU(), nn.ReLU(), nn.Tanh()])",
+    "ModuleDict({'a': nn.ReLU(), 'b': nn.Sequential(nn.Tanh())})",
+]
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_repr_and_keys(text: str) -> None:
+    ours: Any = eval("nn." + text, {"nn": nn})
+    theirs: Any = eval("nn." + text, {"nn": torch.nn})
+    assert repr(ours) == repr(theirs)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    assert {k: tuple(v.shape) for k, v in ours.state_dict().items()} == {
+        k: tuple(v.shape) for k, v in theirs.state_dict().items()
+    }
+    assert [(n, p.requires_grad) for n, p in ours.named_parameters()] == [
+        (n, p.requires_grad) for n, p in theirs.named_parameters()
+    ]
+    assert {k: str(v.dtype).split(".")[1] for k, v in ours.state_dict().items()} == {
+        k: str(v.dtype).split(".")[1] for k, v in theirs.state_dict().items()
+    }
+
+
+def names() -> list[str]:
+    return sorted({text.partition("(")[0] for text in EXAMPLES})
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_constructor_takes_pytorchs_arguments(name: str) -> None:
+    ours = inspect.signature(getattr(nn, name).__init__).parameters
+    theirs = inspect.signature(getattr(torch.nn, name).__init__).parameters
+    described = [(p.name, p.kind, p.default) for p in ours.values()]
+    assert described == [(p.name, p.kind, p.default) for p in theirs.values()]
+
+
+def test_every_layer_has_an_example() -> None:
+    public = {
+        name
+        for name, value in vars(nn).items()
+        if isinstance(value, type) and issubclass(value, nn.Module) and value is not nn.Module
+    }
+    assert public - set(names()) == {"ParameterList", "ParameterDict"}
+
+
+def test_parameter_containers() -> None:
+    def built(framework: Any) -> list[str]:
+        values = [framework.ones(2, 3), framework.nn.Parameter(framework.ones(1)), 3]
+        return [
+            repr(framework.nn.ParameterList(values)).replace(framework.__name__, "torch"),
+            repr(framework.nn.ParameterDict(zip("abc", values))).replace(framework.__name__, "torch"),
+        ]
+
+    import dovetail
+
+    assert built(dovetail) == built(torch)
