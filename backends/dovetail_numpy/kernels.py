@@ -1,0 +1,405 @@
+"""The kernel table of the NumPy backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+
+from dovetail.backend import Array, Call, KernelTable, dtypes, ops
+
+table: Final = KernelTable()
+Kernel = Callable[..., Array]
+
+# IEEE 754 has an answer for 1/0 and inf-inf, and every backend gives it in silence. NumPy's setting belongs to the
+# context, so it is switched once for the process: a `with np.errstate` per call would cost as much as the call.
+np.seterr(all="ignore")
+
+CHECKED: Final = frozenset({"index_select", "gather", "wrap_index"})
+"""Ops whose kernels raise IndexError by themselves."""
+
+_HALF: Final = (dtypes.float16, dtypes.bfloat16)
+"""Types that are computed in float32 and rounded once."""
+
+
+def elementwise(ufunc: Any) -> Callable[[Call], Kernel]:
+    """Bind a ufunc: 0-d results as arrays, 16-bit floats through float32."""
+
+    def bind(call: Call) -> Kernel:
+        first = call.inputs[0].dtype
+        if first in _HALF:
+            return _widened(ufunc, call.output.dtype.host)
+        if call.output.shape == ():
+            return partial(ufunc, out=...)
+        return ufunc  # type: ignore[no-any-return]  # a ufunc is a function on arrays
+
+    return bind
+
+
+def _widened(function: Any, host: Any) -> Kernel:
+    def kernel(*arrays: Array, out: Array = None) -> Array:
+        result = np.asarray(function(*(np.asarray(a, np.float32) for a in arrays))).astype(host)
+        if out is None:
+            return result
+        out[...] = result
+        return out
+
+    return kernel
+
+
+def _ufunc(op: Any, ufunc: Any) -> None:
+    table.binder(op, out=True)(elementwise(ufunc))
+
+
+for _op, _function in (
+    (ops.add, np.add),
+    (ops.sub, np.subtract),
+    (ops.mul, np.multiply),
+    (ops.div, np.true_divide),
+    (ops.neg, np.negative),
+    (ops.abs, np.absolute),
+    (ops.maximum, np.maximum),
+    (ops.minimum, np.minimum),
+    (ops.floor_divide, np.floor_divide),
+    (ops.remainder, np.remainder),
+    (ops.fmod, np.fmod),
+    (ops.exp, np.exp),
+    (ops.log, np.log),
+    (ops.sqrt, np.sqrt),
+    (ops.tanh, np.tanh),
+    (ops.eq, np.equal),
+    (ops.ne, np.not_equal),
+    (ops.lt, np.less),
+    (ops.le, np.less_equal),
+    (ops.gt, np.greater),
+    (ops.ge, np.greater_equal),
+    (ops.bitwise_and, np.bitwise_and),
+    (ops.bitwise_or, np.bitwise_or),
+    (ops.bitwise_xor, np.bitwise_xor),
+    (ops.bitwise_not, np.invert),
+    (ops.logical_not, np.logical_not),
+    (ops.isnan, np.isnan),
+):
+    _ufunc(_op, _function)
+
+
+@table.binder(ops.power)
+def _power(call: Call) -> Kernel:
+    if call.output.dtype.category >= dtypes.FLOATING:
+        return elementwise(np.power)(call)
+    return _integer_power
+
+
+def _integer_power(base: Array, exponent: Array) -> Array:
+    """NumPy refuses negative exponents of integers; the answer is 0 unless the base is 1 or -1."""
+    if base.dtype == np.bool_:
+        return np.asarray(base | ~exponent)
+    result = np.power(base, np.maximum(exponent, 0))
+    negative = exponent < 0
+    if not np.any(negative):
+        return np.asarray(result)
+    odd = exponent % 2 != 0
+    one = np.where(base == 1, 1, np.where(base == -1, np.where(odd, -1, 1), 0)).astype(base.dtype)
+    return np.asarray(np.where(negative, one, result))
+
+
+@table(ops.sign)
+def _sign(x: Array) -> Array:
+    """NaN and both zeros give 0, where np.sign keeps them."""
+    if x.dtype.kind in "biu":
+        return np.asarray(x if x.dtype.kind == "b" else np.sign(x))
+    return np.asarray((x > 0).astype(x.dtype) - (x < 0).astype(x.dtype))
+
+
+@table(ops.select_by)
+def _select_by(condition: Array, x: Array, y: Array) -> Array:
+    return np.where(condition, x, y)
+
+
+# ------------------------------------------------------------------------------------------ dtype and device
+
+
+@table.binder(ops.cast)
+def _cast(call: Call) -> Kernel:
+    source, target = call.inputs[0].dtype, call.output.dtype
+    if source.category == dtypes.FLOATING and target.category == dtypes.INTEGER:
+        return partial(_to_integer, host=target.host)
+    if source is dtypes.float64 and target is dtypes.bfloat16:
+        return _float64_to_bfloat16
+    return partial(_as, host=target.host)
+
+
+def _as(x: Array, host: Any) -> Array:
+    return x.astype(host)
+
+
+def _to_integer(x: Array, host: Any) -> Array:
+    """Truncate; NaN gives 0, what is out of range the nearest integer."""
+    x = x.astype(np.float64) if x.dtype.itemsize < 8 else x
+    info = np.iinfo(host)
+    low, high = float(info.min), float(info.max)
+    result = np.asarray(np.clip(np.nan_to_num(np.trunc(x), nan=0.0, posinf=high, neginf=low), low, high))
+    inside = result.astype(host)
+    return np.where(result >= high, info.max, inside).astype(host) if host.itemsize == 8 else inside
+
+
+def _float64_to_bfloat16(x: Array) -> Array:
+    """Through a float32 that is rounded to odd, so that the second rounding sees what the first one dropped."""
+    near = x.astype(np.float32)
+    back = near.astype(np.float64)
+    bits = near.view(np.int32)
+    inexact = (back != x) & np.isfinite(x)
+    away = np.abs(back) > np.abs(x)
+    truncated = bits - (inexact & away)
+    odd = np.where(inexact, truncated | 1, bits).astype(np.int32)
+    return np.asarray(odd).view(np.float32).astype(dtypes.bfloat16.host)
+
+
+@table.binder(ops.copy_to)
+def _copy_to(call: Call) -> Kernel:
+    source, target = call.device.runtime, call.statics["device"]
+    runtime = target.runtime
+    return lambda x: runtime.from_host(source.to_host(x), target)
+
+
+@table(ops.clone)
+def _clone(x: Array) -> Array:
+    return np.array(x, order="C", copy=True)
+
+
+# ------------------------------------------------------------------------------------------ shape
+
+
+@table.binder(ops.view_as_shape)
+def _reshape(call: Call) -> Kernel:
+    shape = tuple(call.output.shape)
+    return lambda x: x.reshape(shape)
+
+
+@table.binder(ops.permute)
+def _permute(call: Call) -> Kernel:
+    dims = call.statics["dims"]
+    return lambda x: x.transpose(dims)
+
+
+@table.binder(ops.expand)
+def _expand(call: Call) -> Kernel:
+    shape = tuple(call.output.shape)
+    lead = len(shape) - call.inputs[0].ndim
+    stretched = [i < lead or call.inputs[0].shape[i - lead] != n for i, n in enumerate(shape)]
+
+    def kernel(x: Array) -> Array:
+        own = (0,) * lead + x.strides
+        strides = tuple(0 if wide else s for wide, s in zip(stretched, own, strict=True))
+        if not x.flags.c_contiguous:
+            return np.broadcast_to(x, shape)
+        return np.ndarray(shape, x.dtype, x, 0, strides)
+
+    return kernel
+
+
+def _selector(pattern: Any) -> Callable[[Any], Any]:
+    """A function that makes NumPy's index of the first positions."""
+    entries = list(pattern)
+
+    def index(starts: Any) -> Any:
+        place = iter(starts)
+        found: list[Any] = []
+        for p in entries:
+            if p is None:
+                found.append(None)
+            elif p == "int":
+                found.append(next(place))
+            else:
+                start = next(place)
+                found.append(slice(start, start + p[0] * p[1], p[1]))
+        return (*found, ...)
+
+    return index
+
+
+@table.binder(ops.basic_index)
+def _basic_index(call: Call) -> Kernel:
+    index = _selector(call.statics["pattern"])
+    return lambda x, starts: x[index(starts)]
+
+
+@table.binder(ops.basic_index_put)
+def _basic_index_put(call: Call) -> Kernel:
+    index = _selector(call.statics["pattern"])
+
+    def kernel(x: Array, value: Array, starts: Any) -> Array:
+        result = np.array(x, order="C", copy=True)
+        result[index(starts)] = value
+        return result
+
+    return kernel
+
+
+@table.binder(ops.view_scatter)
+def _view_scatter(call: Call) -> Kernel | None:
+    steps = call.statics["steps"]
+    kernels = [plan.kernel for plan in steps]
+
+    def kernel(base: Array, value: Array, live: Any) -> Array:
+        result = np.array(base, order="C", copy=True)
+        view = result
+        for function, positions in zip(kernels, live, strict=True):
+            view = function(view, *positions)
+        if np.may_share_memory(result, view):
+            view[...] = value
+            return result
+        flat = np.arange(result.size).reshape(result.shape)
+        for function, positions in zip(kernels, live, strict=True):
+            flat = function(flat, *positions)
+        result.reshape(-1)[flat.reshape(-1)] = value.reshape(-1)
+        return result
+
+    return kernel
+
+
+# ------------------------------------------------------------------------------------------ making
+
+
+@table.binder(ops.filled)
+def _filled(call: Call) -> Kernel:
+    shape = tuple(call.output.shape)
+    host = call.output.dtype.host
+
+    def kernel(value: Array) -> Array:
+        result = np.empty(shape, host)
+        result.fill(value)
+        return result
+
+    return kernel
+
+
+@table.binder(ops.iota)
+def _iota(call: Call) -> Kernel:
+    length = call.output.shape[0]
+    return lambda anchor: np.arange(length, dtype=np.int64)
+
+
+# ------------------------------------------------------------------------------------------ reductions
+
+
+def reduction(function: Any) -> Callable[[Call], Kernel]:
+    """Bind a reduction over a tuple of axes."""
+
+    def bind(call: Call) -> Kernel:
+        dim = call.statics["dim"]
+        axis = dim if call.inputs[0].ndim else None
+        keep = call.statics["keepdim"]
+        host = call.output.dtype.host
+
+        def kernel(x: Array) -> Array:
+            return np.asarray(function(x, axis=axis, keepdims=keep), host)
+
+        return kernel
+
+    return bind
+
+
+for _op, _function in ((ops.amax, np.amax), (ops.amin, np.amin), (ops.any, np.any), (ops.all, np.all)):
+    table.binder(_op)(reduction(_function))
+for _op, _function in ((ops.sum, np.sum), (ops.mean, np.mean)):
+    table.binder(_op)(reduction(_function))
+
+
+@table(ops.argmax)
+def _argmax(x: Array, dim: int | None, keepdim: bool) -> Array:
+    return np.asarray(np.argmax(x, axis=dim if x.ndim else None, keepdims=keepdim and x.ndim > 0), np.int64)
+
+
+@table(ops.argmin)
+def _argmin(x: Array, dim: int | None, keepdim: bool) -> Array:
+    return np.asarray(np.argmin(x, axis=dim if x.ndim else None, keepdims=keepdim and x.ndim > 0), np.int64)
+
+
+@table.binder(ops.matmul)
+def _matmul(call: Call) -> Kernel:
+    if call.output.dtype in _HALF:
+        return _widened(np.matmul, call.output.dtype.host)
+    if call.output.shape == ():
+        return lambda a, b: np.asarray(np.matmul(a, b))
+    return np.matmul
+
+
+# ------------------------------------------------------------------------------------------ positions
+
+
+@table(ops.wrap_index)
+def _wrap_index(index: Array, size: int, dim: int) -> Array:
+    if index.size:
+        low, high = index.min(), index.max()
+        if low < -size or high >= size:
+            raise IndexError("out of range")
+        if low >= 0:
+            return index
+    return np.asarray(np.where(index < 0, index + size, index))
+
+
+def _non_negative(index: Array) -> None:
+    if index.size and index.min() < 0:
+        raise IndexError("negative index")
+
+
+@table(ops.index_select)
+def _index_select(x: Array, index: Array, dim: int) -> Array:
+    _non_negative(index)
+    if not x.ndim:
+        return x.reshape(1).take(index.reshape(-1)).reshape(())
+    return x.take(index.reshape(-1), axis=dim)
+
+
+@table(ops.index_add)
+def _index_add(x: Array, index: Array, source: Array, dim: int) -> Array:
+    result = np.array(x, order="C", copy=True)
+    if not x.ndim:
+        return result + source
+    np.add.at(np.moveaxis(result, dim, 0), index.reshape(-1), np.moveaxis(source, dim, 0))
+    return result
+
+
+@table(ops.index_copy)
+def _index_copy(x: Array, index: Array, source: Array, dim: int) -> Array:
+    result = np.array(x, order="C", copy=True)
+    if not x.ndim:
+        return np.array(source, copy=True)
+    np.moveaxis(result, dim, 0)[index.reshape(-1)] = np.moveaxis(source, dim, 0)
+    return result
+
+
+def _lines(x: Array, index: Array, dim: int) -> Array:
+    """The part of the tensor that the index reaches in the other dimensions."""
+    return x[tuple(slice(None) if d == dim else slice(0, n) for d, n in enumerate(index.shape))]
+
+
+@table(ops.gather)
+def _gather(x: Array, index: Array, dim: int) -> Array:
+    _non_negative(index)
+    if not x.ndim:
+        return x.reshape(1)[index]
+    return np.take_along_axis(_lines(x, index, dim), index, axis=dim)
+
+
+@table(ops.scatter_elements)
+def _scatter(x: Array, index: Array, src: Array, dim: int) -> Array:
+    result = np.array(x, order="C", copy=True)
+    if not x.ndim:
+        return np.array(src, copy=True)
+    np.put_along_axis(_lines(result, index, dim), index, src, axis=dim)
+    return result
+
+
+@table(ops.scatter_add_elements)
+def _scatter_add(x: Array, index: Array, src: Array, dim: int) -> Array:
+    result = np.array(x, order="C", copy=True)
+    if not x.ndim:
+        return result + src
+    places = list(np.indices(index.shape, sparse=True))
+    places[dim] = index
+    np.add.at(result, tuple(places), src)
+    return result

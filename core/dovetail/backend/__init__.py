@@ -1,0 +1,17 @@
+"""Everything that a backend's author may import: the contract, and the ops that kernels are registered for."""
+
+from __future__ import annotations
+
+from dovetail import dtypes as dtypes
+from dovetail import ops as ops
+from dovetail.contract.backend import CONTRACT_VERSION as CONTRACT_VERSION
+from dovetail.contract.backend import Backend as Backend
+from dovetail.contract.backend import BackendSpec as BackendSpec
+from dovetail.contract.device import Device as Device
+from dovetail.contract.hookspecs import hookimpl as hookimpl
+from dovetail.contract.kernels import Array as Array
+from dovetail.contract.kernels import Call as Call
+from dovetail.contract.kernels import Kernel as Kernel
+from dovetail.contract.kernels import KernelTable as KernelTable
+from dovetail.contract.program import ProgramView as ProgramView
+from dovetail.tensor.spec import Spec as Spec

@@ -1,0 +1,1 @@
+"""The seam between dovetail and what runs it: devices, backends, kernels, hooks, discovery."""

@@ -1,0 +1,151 @@
+"""What a backend is: a small description that costs nothing, and a runtime that is loaded on first use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from dovetail import dtypes
+from dovetail.contract.device import Device
+from dovetail.contract.kernels import Array, Call, KernelTable
+
+if TYPE_CHECKING:
+    from dovetail.contract.program import ProgramView
+
+CONTRACT_VERSION: Final = 1
+"""The version of everything in this module; a backend states the one it was written for."""
+
+
+@dataclass(frozen=True)
+class BackendSpec:
+    """What a plugin's hook returns: plain data, made without importing any array library.
+
+    ``name`` is the id, ``runtime`` "module:Class" of the :class:`Backend`, ``kinds`` the kinds of device it may
+    have in order of preference, ``priority`` decides the default (highest usable wins), ``probe(kind)`` answers why the
+    backend is not usable for that kind here (None when it is) without creating an array, ``install`` the command line that would
+    make it usable, ``requires`` distributions whose versions are shown.
+    """
+
+    name: str
+    runtime: str
+    kinds: tuple[str, ...] = ("cpu",)
+    priority: int = 0
+    probe: Callable[[str], str | None] = lambda kind: None
+    install: str = ""
+    requires: tuple[str, ...] = ()
+    vendor: str = ""
+    url: str = ""
+    contract: int = CONTRACT_VERSION
+    host: bool = False
+    """Whether its arrays are NumPy arrays in the process' own memory: where host fallbacks run."""
+
+
+class Backend:
+    """The runtime of a backend: transfer, kernels, and what it can do with them.
+
+    A subclass must give ``kernels``, ``devices``, ``from_host`` and ``to_host``; all else has an answer that is right
+    for immutable arrays on a synchronous device.
+    """
+
+    writes_in_place: bool = False
+    """Whether arrays may be written when nobody else holds them."""
+    compiles: bool = False
+    """Whether :meth:`compile` makes one program of many calls."""
+    native_checks: frozenset[str] = frozenset()
+    """Ops whose kernels raise IndexError or ZeroDivisionError by themselves, so that the core need not look first."""
+    fork_safe: bool = True
+    """Whether the runtime survives a fork of the process that has used it."""
+
+    def __init__(self, spec: BackendSpec) -> None:
+        self.spec = spec
+        self.name = spec.name
+
+    @property
+    def kernels(self) -> KernelTable:
+        """The kernel table; asked for once, under a lock."""
+        raise NotImplementedError(f"backend {self.name!r} must define `kernels`")
+
+    def devices(self) -> Sequence[Device]:
+        """Every device that is there, the one to be used by default first."""
+        raise NotImplementedError(f"backend {self.name!r} must define `devices`")
+
+    def describe(self, device: Device) -> str:
+        """The name of the hardware behind a device, for reports."""
+        return device.type
+
+    def from_host(self, array: np.ndarray[Any, Any], device: Device) -> Array:
+        """Copy a host array to the device; later writes to ``array`` must not be seen."""
+        raise NotImplementedError(f"backend {self.name!r} must define `from_host`")
+
+    def to_host(self, array: Array) -> np.ndarray[Any, Any]:
+        """Return the values as a NumPy array, which the caller will not write to."""
+        raise NotImplementedError(f"backend {self.name!r} must define `to_host`")
+
+    def is_array(self, value: object) -> bool:
+        """Tell whether a value is one of this backend's arrays."""
+        return False
+
+    def spec_of(self, array: Array) -> tuple[tuple[int, ...], str]:
+        """Return shape and dtype name of an array, for checking a kernel against its op's rule."""
+        return tuple(array.shape), str(array.dtype)
+
+    def supports_dtype(self, dtype: dtypes.dtype, device: Device) -> bool:
+        """Tell whether arrays of this dtype can exist on the device."""
+        return dtype.category != dtypes.COMPLEX
+
+    def asynchronous(self, device: Device) -> bool:
+        """Whether kernels return before they have finished, so that reading a value would make the program wait."""
+        return False
+
+    def synchronize(self, device: Device) -> None:
+        """Wait until everything that was started on the device has finished."""
+
+    def bind(self, name: str, call: Call) -> Callable[..., Any] | None:
+        """Return the function on arrays for one op and one combination of specs, None without a kernel."""
+        kernel = self.kernels.get(name)
+        if kernel is None:
+            return None
+        if kernel.binder:
+            return kernel.fn(call)  # type: ignore[no-any-return]  # a binder's result is a function by its contract
+        return partial(kernel.fn, **call.statics) if call.statics else kernel.fn
+
+    def bind_out(self, name: str, call: Call) -> Callable[..., Any] | None:
+        """Return the same function taking ``out=``, None when the kernel cannot write into a given array."""
+        kernel = self.kernels.get(name)
+        return self.bind(name, call) if kernel is not None and kernel.out else None
+
+    def copy(self, array: Array) -> Array:
+        """Return a copy that owns its memory; only asked when :attr:`writes_in_place`."""
+        raise NotImplementedError(f"backend {self.name!r} writes in place and must define `copy`")
+
+    def writeable(self, array: Array) -> bool:
+        """Tell whether the array owns its memory and may be written, when nobody else holds it."""
+        return False
+
+    def write(self, base: Array, view: Array, value: Array) -> bool:
+        """Write ``value`` into ``view`` if it looks into the memory of ``base``; False when it does not."""
+        return False
+
+    def compile(self, program: ProgramView) -> Callable[..., Any]:
+        """Return one function for a captured program; only asked when :attr:`compiles`."""
+        raise NotImplementedError(f"backend {self.name!r} cannot compile programs")
+
+    def out_of_memory(self, error: Exception) -> bool:
+        """Tell whether an exception of the array library means that the device has no room."""
+        return isinstance(error, MemoryError)
+
+
+@dataclass
+class Registration:
+    """A backend that was announced, and what became of it."""
+
+    spec: BackendSpec
+    source: str
+    """The plugin or call that announced it."""
+    runtime: Backend | None = None
+    reasons: dict[str, str | None] = field(default_factory=dict)
+    """Why a kind of device cannot be used (None: it can), as probed."""

@@ -1,0 +1,168 @@
+"""The general path of every call. The hot paths in ``forms`` are shortcuts of it and end here when in doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dovetail.dispatch import checks, state
+from dovetail.dispatch.aliasing import make_view, raw
+from dovetail.dispatch.constants import lift
+from dovetail.dispatch.failure import explain
+from dovetail.dispatch.plan import ALWAYS, LIVE, Plan, lookup
+from dovetail.dispatch.recording import record
+from dovetail.record import registry
+from dovetail.record.signature import LIST
+from dovetail.tensor.node import Pick
+from dovetail.tensor.spec import Spec
+from dovetail.tensor.tensor import Tensor, wrap
+
+if TYPE_CHECKING:
+    from dovetail.record.op import Op
+
+
+def call(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Any:
+    """Run an op on the arguments of its public function."""
+    if params and op.sugar:
+        for name, function in op.sugar.items():
+            if name in params:
+                return function(*args, **params)
+    plan, inputs = prepare(op, args, params)
+    return execute(plan, inputs)
+
+
+def prepare(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> tuple[Plan, list[Any]]:
+    """Bind the arguments and find the plan."""
+    grouped, statics = op.signature.bind(args, params)
+    layout, flat = flatten(op, grouped)
+    live = op.signature.live
+    if any(not isinstance(x, Tensor) and x is not None and i not in live for i, x in enumerate(flat)):
+        flat = lift(op, flat)
+    elif not flat or all(x is None for x in flat):
+        flat = lift(op, flat)
+    specs = [x._spec if isinstance(x, Tensor) else None for x in flat]
+    return lookup(op, key_of(op, specs, layout, statics), specs, layout, statics), flat
+
+
+def flatten(op: Op, grouped: list[Any]) -> tuple[tuple[Any, ...], list[Any]]:
+    """Put the tensors of list inputs in one row with the others, and say how many each list had."""
+    if not op.takes_list:
+        return (), grouped
+    layout: list[int | None] = []
+    flat: list[Any] = []
+    for parameter, value in zip(op.signature.inputs, grouped, strict=True):
+        if parameter.kind == LIST:
+            items = list(value)
+            layout.append(len(items))
+            flat += items
+        else:
+            layout.append(None)
+            flat.append(value)
+    return tuple(layout), flat
+
+
+def key_of(op: Op, specs: Sequence[Spec | None], layout: tuple[Any, ...], statics: Mapping[str, Any]) -> Any:
+    """The plan's key: the bare specs where there is nothing else, as the hot paths look them up."""
+    if not statics and not layout:
+        if len(specs) == 1:
+            return specs[0]
+        if len(specs) == 2 and specs[0] is specs[1]:
+            return specs[0]
+        return tuple(specs)
+    return (*specs, layout, tuple(freeze(v) for v in statics.values()))
+
+
+def freeze(value: Any) -> Any:
+    """Make a parameter part of a key: lists hashable, and numbers distinct from others that are equal to them."""
+    kind = type(value)
+    if kind is float:
+        return (kind, value if value else repr(value))
+    if kind is bool:
+        return (kind, value)
+    if isinstance(value, list | tuple):
+        return tuple(freeze(v) for v in value)
+    if isinstance(value, Tensor):
+        return LIVE
+    return value
+
+
+def execute(plan: Plan, inputs: Sequence[Any]) -> Any:
+    """Run a plan on its inputs: casts, checks, kernel or decomposition or trace, graph."""
+    if plan.casts:
+        inputs = converted(plan, inputs)
+    recording = plan.differentiable and is_recording(inputs)
+    trace = state.tracing.get() if state.state.special else None
+    if plan.checks:
+        checks.run(plan, inputs, trace)
+    if plan.decompose and (recording or plan.decompose == ALWAYS):
+        return decomposed(plan, inputs)
+    if trace is not None:
+        arrays = [trace.adopt(x) if isinstance(x, Tensor) else x for x in inputs]
+        outputs = trace.record(plan, arrays)
+    else:
+        arrays = [raw(x) if isinstance(x, Tensor) else x for x in inputs]
+        try:
+            result = plan.kernel(*arrays)
+        except Exception as error:
+            raise explain(error, plan, inputs) from error
+        outputs = (result,) if len(plan.outs) == 1 else result
+    if state.observers:
+        _observe(plan)
+    node = record(plan, inputs, arrays, outputs) if recording else None
+    return _wrapped(plan, inputs, outputs, node)
+
+
+def is_recording(inputs: Sequence[Any]) -> bool:
+    """Tell whether a call on these inputs becomes part of a graph."""
+    for x in inputs:
+        if isinstance(x, Tensor):
+            if x._alias is not None:
+                raw(x)  # a stale view learns from its root whether it needs a gradient
+            if x._node is not None:
+                return not state.state.special or state.grad_enabled.get()
+    return False
+
+
+def converted(plan: Plan, inputs: Sequence[Any]) -> list[Any]:
+    """Apply the casts and transfers of a plan, as recorded ops."""
+    inputs = list(inputs)
+    for i, want in plan.casts:
+        x = inputs[i]
+        if x._spec.device is not want.device:
+            x = registry.get("copy_to").call(x, device=want.device)
+        if x._spec.dtype is not want.dtype:
+            x = registry.get("cast").call(x, dtype=want.dtype)
+        inputs[i] = x
+    return inputs
+
+
+def decomposed(plan: Plan, inputs: Sequence[Any]) -> Any:
+    """Run the body of a derived op in public ops."""
+    op = plan.op
+    arguments = op.regroup(inputs, plan.layout)
+    variadic = op.signature.variadic
+    if variadic is None:
+        named = dict(zip(op.input_names, arguments, strict=True))
+        return op.body(**named, **plan.statics)
+    name = op.signature.parameters[variadic].name
+    rest = {k: v for k, v in plan.statics.items() if k != name}
+    return op.body(*arguments, *plan.statics[name], **rest)
+
+
+def _wrapped(plan: Plan, inputs: Sequence[Any], outputs: Sequence[Any], node: Any) -> Any:
+    op = plan.op
+    if op.view is not None:
+        return make_view(inputs[0], plan, tuple(inputs[1:]), outputs[0], node)
+    if plan.visible == 1:
+        edge = node if node is None or plan.single or len(plan.outs) == 1 else Pick(node, 0, len(plan.outs))
+        return wrap(outputs[0], plan.outs[0], edge if plan.graded[0] else None)
+    count = len(plan.outs)
+    return tuple(
+        wrap(outputs[i], plan.outs[i], (node if plan.single else Pick(node, i, count)) if node and plan.graded[i] else None)
+        for i in range(plan.visible)
+    )
+
+
+def _observe(plan: Plan) -> None:
+    for observer in state.observers:
+        observer(plan.op.name, plan.ins, plan.outs)

@@ -1,0 +1,23 @@
+"""The catalogue: importing it defines every built-in op. One op is one definition, in the file of its family."""
+
+from __future__ import annotations
+
+from dovetail.ops import (
+    arithmetic,
+    casting,
+    comparison,
+    contraction,
+    creation,
+    exponential,
+    gathering,
+    indexing,
+    reduction,
+    shape,
+    values,
+)
+from dovetail.record import registry
+
+for _op in registry.ops():
+    globals()[_op.name] = _op.call
+for _front in registry.fronts():
+    globals()[_front.name] = _front.function

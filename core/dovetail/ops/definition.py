@@ -1,0 +1,168 @@
+"""``@op``: one decorated, typed function is an op, and everything else reads its record.
+
+The signature divides the parameters into tensors and statics, the body is the decomposition (a primitive raises
+:class:`NoDecomposition`: every backend needs a kernel), and the arguments of the decorator are the rules.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
+
+from dovetail.dispatch.forms import function_of
+from dovetail.dispatch.inplace import inplace_of
+from dovetail.errors import ArgumentError
+from dovetail.record import registry
+from dovetail.record.op import Canon, NoDecomposition, Op, ValueCheck
+from dovetail.record.signature import Live
+from dovetail.tensor.tensor import Tensor
+
+if TYPE_CHECKING:
+    from dovetail.record.agree import Agree
+    from dovetail.record.rules import DtypeRule, ShapeRule
+    from dovetail.record.samples import Samples
+
+__all__ = ["Live", "NoDecomposition", "Number", "OpFunction", "ValueCheck", "front", "op", "property_of"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Number = int | float | bool
+
+
+class OpFunction(Generic[P, R]):
+    """How type checkers see an op: a function with its own signature, a ``record``, and a way to give gradients.
+
+    At run time it is the plain function of the hot path.
+    """
+
+    record: Op
+    __name__: str
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the op."""
+        raise NotImplementedError
+
+    def vjp(self, *joint: Callable[..., Any], **rules: Callable[..., Any]) -> Any:
+        """Give the gradient: ``mul.vjp(input=lambda g, other: g * other, ...)``, or decorate one joint formula.
+
+        A formula's first parameter is the gradient of the result; every further one names an input, an output, a
+        parameter of the op, ``specs``, ``outs`` or ``needs``. Only what it names is saved.
+        """
+        raise NotImplementedError
+
+
+def op(
+    *,
+    shape: ShapeRule | None = None,
+    dtype: DtypeRule | None = None,
+    canon: Canon | None = None,
+    outputs: Sequence[str] = ("out",),
+    hidden: int = 0,
+    method: bool | Sequence[str] = False,
+    inplace: bool = False,
+    operator: str | None = None,
+    view: Callable[..., Any] | None = None,
+    unview: Callable[..., Any] | None = None,
+    nondifferentiable: str | None = None,
+    checks: Sequence[ValueCheck] = (),
+    samples: Samples | None = None,
+    agree: Agree | None = None,
+    reference: Callable[..., Any] | None = None,
+    internal: bool = False,
+    sugar: dict[str, Callable[..., Any]] | None = None,
+) -> Callable[[Callable[P, R]], OpFunction[P, R]]:
+    """Make an op of a function.
+
+    ``shape`` and ``dtype`` are rules over the input specs (a derived op without them is whatever its body gives),
+    ``canon`` makes parameters canonical. ``hidden`` counts trailing outputs that only the gradient sees. ``method``
+    binds the op to Tensor (True: under its own name), ``inplace`` adds the form with an underscore, ``operator``
+    binds ``__add__`` and its reflected and in-place forms. ``view`` computes strides and marks the result as an alias
+    of the first input; ``unview`` puts a new value of the view back. ``nondifferentiable`` says why no gradient
+    exists. ``sugar`` maps keywords that only abbreviate other ops (``add(x, y, alpha=2)``) to functions that take
+    them; kernels never see these. ``internal`` keeps the op out of the public namespace. ``samples``, ``agree`` and ``reference`` are what conformance draws, demands and compares with.
+    """
+
+    def decorate(body: Callable[P, R]) -> OpFunction[P, R]:
+        if (shape is None) != (dtype is None):
+            raise ArgumentError(f"{body.__name__}: give both shape= and dtype=, or neither")
+        name = body.__name__
+        methods = (name,) if method is True else tuple(method or ())
+        record = Op(
+            body,
+            shape=shape,
+            dtype=dtype,
+            canon=canon,
+            outputs=outputs,
+            hidden=hidden,
+            methods=methods,
+            inplace=(f"{name}_",) if inplace else (),
+            view=view,
+            unview=unview,
+            nondifferentiable=nondifferentiable,
+            checks=checks,
+            samples=samples,
+            agree=agree,
+            reference=reference,
+            internal=internal,
+            sugar=dict(sugar or {}),
+        )
+        if shape is None and record.primitive:
+            raise ArgumentError(f"{name}: a primitive needs shape= and dtype= rules")
+        registry.add(record)
+        function = function_of(record)
+        record.call = function
+        functools.update_wrapper(function, body)
+        function.record = record  # type: ignore[attr-defined]  # the function is seen as an OpFunction
+        function.vjp = functools.partial(_vjp, record)  # type: ignore[attr-defined]
+        _bind(record, function, operator)
+        return cast("OpFunction[P, R]", function)
+
+    return decorate
+
+
+def _vjp(record: Op, *joint: Callable[..., Any], **rules: Callable[..., Any]) -> Any:
+    if joint:
+        record.add_joint_rule(joint[0])
+        return joint[0]
+    record.add_rules(rules)
+    return None
+
+
+def _bind(record: Op, function: Callable[..., Any], operator: str | None) -> None:
+    """Bind the methods and operators to Tensor."""
+    for name in record.methods:
+        setattr(Tensor, name, function)
+    written = None
+    for name in record.inplace:
+        written = inplace_of(record)
+        written.__name__, written.__doc__ = name, f"In-place form of ``{record.name}``."
+        setattr(Tensor, name, written)
+    if operator is None:
+        return
+    setattr(Tensor, f"__{operator}__", function)
+    if len(record.signature.inputs) == 2:
+        setattr(Tensor, f"__r{operator}__", lambda self, other: function(other, self))
+        if written is not None:
+            setattr(Tensor, f"__i{operator}__", written)
+
+
+def front(
+    *, method: bool | Sequence[str] = False
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a public function that only chooses between ops by the form of the call, and bind it to Tensor."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        name = function.__name__
+        methods = (name,) if method is True else tuple(method or ())
+        registry.add_front(registry.Front(name, function, methods))
+        for bound in methods:
+            setattr(Tensor, bound, function)
+        return function
+
+    return decorate
+
+
+def property_of(name: str, getter: Callable[[Tensor], Any], setter: Callable[[Tensor, Any], None] | None = None) -> None:
+    """Bind a computed attribute to Tensor."""
+    setattr(Tensor, name, property(getter, setter))

@@ -1,0 +1,247 @@
+"""Values in and out, and what belongs to a tensor rather than to maths: detach, data, item, numpy, copy_."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from dovetail import dtypes
+from dovetail.autograd import backward as autograd
+from dovetail.autograd.hooks import RemovableHandle
+from dovetail.dispatch import state
+from dovetail.dispatch.aliasing import check_writable, make_detached, raw
+from dovetail.dispatch.constants import constant
+from dovetail.dispatch.inplace import put
+from dovetail.dispatch.reading import host_values
+from dovetail.errors import ArgumentError, ArgumentRuntimeError, ArgumentTypeError, AutogradError
+from dovetail.ops.casting import to
+from dovetail.ops.creation import filled
+from dovetail.ops.definition import front, property_of
+from dovetail.ops.shape import expand, permute
+from dovetail.tensor import printing
+from dovetail.tensor.node import Leaf
+from dovetail.tensor.tensor import Tensor, new
+
+# ------------------------------------------------------------------------------------------ reading
+
+
+@front(method=True)
+def item(input: Tensor) -> Any:
+    """Return the value of a tensor of one element as a Python number."""
+    if input._spec.size != 1:
+        raise ArgumentRuntimeError(
+            f"a Tensor with {input._spec.size} elements cannot be converted to Scalar (shape {list(input.shape)}; "
+            "tolist() gives all of them)"
+        )
+    return host_values(input, why="item() reads a value").reshape(()).item()
+
+
+@front(method=True)
+def tolist(input: Tensor) -> Any:
+    """Return the values as nested lists of Python numbers."""
+    return host_values(input, why="tolist() reads values").tolist()
+
+
+@front(method=True)
+def numpy(input: Tensor, *, force: bool = False) -> np.ndarray[Any, Any]:
+    """Return the values as a read-only NumPy array, without a copy where the machine allows; it never changes."""
+    if input._node is not None and not force:
+        raise AutogradError(
+            "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+        )
+    found = host_values(input, why="numpy() reads values").view()
+    found.flags.writeable = False
+    return found
+
+
+def _array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+    found = numpy(self)
+    if dtype is not None and found.dtype != dtype:
+        return found.astype(dtype)
+    return found.copy() if copy else found
+
+
+def _bool(self: Tensor) -> bool:
+    if self._spec.size != 1:
+        if self._spec.size == 0:
+            raise ArgumentRuntimeError("Boolean value of Tensor with no values is ambiguous")
+        raise ArgumentRuntimeError(
+            "Boolean value of Tensor with more than one value is ambiguous (shape "
+            f"{list(self.shape)}; use .any() or .all())"
+        )
+    return bool(host_values(self, why="bool() of a tensor, as in `if`, reads a value").reshape(()).item())
+
+
+def _number(convert: Any, name: str) -> Any:
+    def method(self: Tensor) -> Any:
+        if self._spec.size != 1:
+            raise ArgumentTypeError("only one element tensors can be converted to Python scalars")
+        return convert(host_values(self, why=f"{name}() reads a value").reshape(()).item())
+
+    return method
+
+
+def _index(self: Tensor) -> int:
+    if self._spec.size != 1 or self.dtype.category > dtypes.INTEGER:
+        raise ArgumentTypeError("only integer tensors of a single element can be converted to an index")
+    return int(host_values(self, why="a tensor used as an index reads a value").reshape(()).item())
+
+
+def _iterate(self: Tensor) -> Iterator[Tensor]:
+    if not self._spec.shape:
+        raise ArgumentTypeError("iteration over a 0-d tensor")
+    return (self[i] for i in range(self._spec.shape[0]))  # type: ignore[index]  # bound with the indexing ops
+
+
+def _contains(self: Tensor, value: Any) -> bool:
+    return bool((self == value).any())  # type: ignore[attr-defined]  # a comparison of tensors is a tensor
+
+
+def _format(self: Tensor, spec: str) -> str:
+    return format(item(self), spec) if spec and not self._spec.shape else str(self)
+
+
+# ------------------------------------------------------------------------------------------ writing
+
+
+@front(method=["copy_"])
+def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
+    """Write the values of another tensor, broadcast and converted to this one's dtype and device; returns itself."""
+    raw(input)
+    recording = not state.state.special or state.grad_enabled.get()
+    check_writable(input, recording)
+    spec = input._spec
+    if not isinstance(src, Tensor):
+        src = Tensor.make(Tensor, src, dtype=spec.dtype, device=spec.device)
+    source = to(src, device=spec.device, dtype=spec.dtype)
+    if source._spec.shape != spec.shape:
+        source = expand(source, spec.shape)
+    put(input, source, "copy", recording)
+    return input
+
+
+@front(method=["fill_"])
+def fill_(input: Tensor, value: Any) -> Tensor:
+    """Write one value everywhere; also into an expanded view, whose elements all get it."""
+    raw(input)
+    recording = not state.state.special or state.grad_enabled.get()
+    if not isinstance(value, Tensor):
+        value = constant(value, input.dtype, input.device)
+    check_writable(input, recording)
+    put(input, filled(to(value, device=input.device, dtype=input.dtype), input.shape), "fill", recording)
+    return input
+
+
+@front(method=["zero_"])
+def zero_(input: Tensor) -> Tensor:
+    """Write zeros everywhere."""
+    return fill_(input, 0)
+
+
+# ------------------------------------------------------------------------------------------ the graph
+
+
+@front(method=True)
+def detach(input: Tensor) -> Tensor:
+    """Return a tensor that shares storage but no graph: a write to one is seen by the other."""
+    return make_detached(input)
+
+
+@front(method=["detach_"])
+def detach_(input: Tensor) -> Tensor:
+    """Cut the tensor itself off from its graph; an error for a view."""
+    if input._alias is not None and input._alias.root is not None:
+        raise AutogradError("Can't detach views in-place. Use detach() instead.")
+    input._node = None
+    return input
+
+
+def _get_data(self: Tensor) -> Tensor:
+    return make_detached(self)
+
+
+def _set_data(self: Tensor, value: Tensor) -> None:
+    """Give the tensor another value, of any shape, dtype and device; its place in the graph stays."""
+    if not isinstance(value, Tensor):
+        raise ArgumentTypeError(f"data must be a tensor, got {type(value).__name__}")
+    if isinstance(self._node, Leaf) and not value.is_floating_point():
+        raise ArgumentError(f"data of a tensor that requires grad must be floating point, got {value.dtype.name}")
+    data = raw(value)
+    self._alias = None
+    self._data = data
+    self._spec = value._spec
+
+
+def _transposed(self: Tensor) -> Tensor:
+    return permute(self, tuple(reversed(range(self._spec.ndim))))
+
+
+def _matrix_transposed(self: Tensor) -> Tensor:
+    if self._spec.ndim < 2:
+        raise ArgumentRuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {self._spec.ndim}-D tensor.")
+    return self.transpose(-1, -2)  # type: ignore[no-any-return]
+
+
+property_of("data", _get_data, _set_data)
+property_of("grad", autograd.get_grad, autograd.set_grad)
+property_of("T", _transposed)
+property_of("mT", _matrix_transposed)
+
+_SPECIAL = {
+    "__array__": _array, "__bool__": _bool, "__int__": _number(int, "int"), "__float__": _number(float, "float"),
+    "__index__": _index, "__iter__": _iterate, "__contains__": _contains, "__format__": _format,
+    "__repr__": printing.text, "__str__": printing.text,
+}  # fmt: skip
+for _name, _method in _SPECIAL.items():
+    setattr(Tensor, _name, _method)
+
+_METHODS = {
+    "backward": autograd.tensor_backward,
+    "retain_grad": autograd.retain_grad,
+    "register_hook": autograd.register_hook,
+    "register_post_accumulate_grad_hook": autograd.register_post_accumulate_grad_hook,
+}
+for _name, _method in _METHODS.items():
+    setattr(Tensor, _name, _method)
+
+
+def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
+    if not self.is_leaf:
+        raise AutogradError(
+            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment. "
+            "(use x.detach().clone())"
+        )
+    if id(self) in memo:
+        return memo[id(self)]  # type: ignore[no-any-return]
+    made = new(type(self))
+    made._data, made._spec, made._alias, made._node = raw(self), self._spec, None, None
+    if self._node is not None:
+        made.requires_grad_()
+    if self.grad is not None:
+        made.grad = _deepcopy(self.grad.detach(), memo)
+    made.__dict__.update({k: v for k, v in self.__dict__.items()})
+    memo[id(self)] = made
+    return made
+
+
+def _rebuild(cls: type[Tensor], host: np.ndarray[Any, Any], name: str, device: str, requires_grad: bool, attributes: Any) -> Tensor:
+    made: Tensor = Tensor.make(Tensor, host, dtype=dtypes.by_name(name), device=device)
+    if cls is not Tensor:
+        made = Tensor._make_subclass(cls, made, False)  # type: ignore[attr-defined]
+    made.__dict__.update(attributes)
+    return made.requires_grad_() if requires_grad else made
+
+
+def _reduce(self: Tensor, protocol: Any = None) -> Any:
+    if not self.is_leaf:
+        raise AutogradError("only leaves of a graph can be pickled: use x.detach()")
+    host = np.ascontiguousarray(host_values(self)).reshape(self.shape)
+    return _rebuild, (type(self), host, self.dtype.name, str(self.device), self.requires_grad, dict(self.__dict__))
+
+
+Tensor.__deepcopy__ = _deepcopy  # type: ignore[attr-defined]
+Tensor.__reduce_ex__ = _reduce  # type: ignore[assignment]
+
+Handle = RemovableHandle

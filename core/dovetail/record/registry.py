@@ -1,0 +1,64 @@
+"""All ops that exist, by name: the one list that everything else iterates over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from dovetail.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from dovetail.record.op import Op
+
+_ops: Final[dict[str, Op]] = {}
+_fronts: Final[dict[str, Front]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """A public function that only chooses between ops by the form of the call, such as ``max``."""
+
+    name: str
+    function: Callable[..., Any]
+    methods: tuple[str, ...]
+
+
+def add(op: Op) -> None:
+    """Enter an op; its name must be new."""
+    if op.name in _ops or op.name in _fronts:
+        raise ArgumentError(f"an op named {op.name!r} exists already, defined in {_where(op.name)}")
+    _ops[op.name] = op
+
+
+def add_front(front: Front) -> None:
+    """Enter a front; its name must be new."""
+    if front.name in _ops or front.name in _fronts:
+        raise ArgumentError(f"an op named {front.name!r} exists already, defined in {_where(front.name)}")
+    _fronts[front.name] = front
+
+
+def _where(name: str) -> str:
+    found = _ops.get(name)
+    return found.body.__module__ if found is not None else _fronts[name].function.__module__
+
+
+def remove(name: str) -> None:
+    """Take an op out again (plugins and tests that define one for a while)."""
+    _ops.pop(name, None)
+    _fronts.pop(name, None)
+
+
+def get(name: str) -> Op:
+    """Return the op of that name; KeyError when there is none."""
+    return _ops[name]
+
+
+def ops() -> Iterator[Op]:
+    """Every op, in the order of definition."""
+    return iter(list(_ops.values()))
+
+
+def fronts() -> Iterator[Front]:
+    """Every front, in the order of definition."""
+    return iter(list(_fronts.values()))

@@ -1,0 +1,80 @@
+"""Where the tensors of a file are put."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from dovetail import ops
+from dovetail.contract.device import Device
+from dovetail.errors import ArgumentTypeError, BackendError, DeviceError
+from dovetail.tensor.tensor import Tensor
+
+MapLocation = Callable[[Tensor, str], Tensor | None] | Device | str | Mapping[str, str] | None
+"""What ``load`` takes: a place for all, one per place of the file, or a function of tensor and place."""
+
+
+def tag_of(device: Device) -> str:
+    """Return the short form of a device that a file holds: the kind of hardware without the backend.
+
+    So a file that was written on one backend loads on every other.
+    """
+    return device.type if device.type == "cpu" else f"{device.type}:{device.index}"
+
+
+class Placement:
+    """Makes tensors of host arrays, each on the device that a ``map_location`` says.
+
+    Left to itself a tensor goes to the device that its short form means under the selected backend, and to
+    the default device where there is no such hardware.
+    """
+
+    def __init__(self, map_location: MapLocation) -> None:
+        if not (
+            map_location is None or callable(map_location) or isinstance(map_location, Device | str | Mapping)
+        ):
+            raise ArgumentTypeError(
+                "map_location is a device, a string, a dict from location to location, a function of a "
+                "tensor and its "
+                f"location, or None, got {type(map_location).__name__}"
+            )
+        self.map_location = map_location
+        self.devices: dict[str, Device | None] = {}
+
+    def place(self, array: np.ndarray[Any, Any], tag: str) -> Tensor:
+        """Return a tensor of a host array that was saved at ``tag``."""
+        chosen = self.map_location
+        if chosen is None or isinstance(chosen, Device | str):
+            return self._on(array, tag if chosen is None else chosen, asked=chosen is not None)
+        if isinstance(chosen, Mapping):
+            target = chosen.get(tag)
+            return self._on(array, tag if target is None else target, asked=target is not None)
+        tensor = ops.from_numpy(array).to("cpu")
+        result = chosen(tensor, tag)
+        if result is None:
+            return self._on(array, tag, asked=False)
+        if not isinstance(result, Tensor):
+            raise ArgumentTypeError(
+                f"map_location returned a {type(result).__name__} where a tensor or None is needed"
+            )
+        return result
+
+    def _on(self, array: np.ndarray[Any, Any], place: str | Device, asked: bool) -> Tensor:
+        tensor = ops.from_numpy(array)
+        if asked:
+            return tensor.to(place)
+        assert isinstance(place, str)
+        if place not in self.devices:
+            self.devices[place] = _device_if_there(place)
+        device = self.devices[place]
+        return tensor if device is None else tensor.to(device)
+
+
+def _device_if_there(tag: str) -> Device | None:
+    """Return the device that a short form means here, None where there is none."""
+    try:
+        return Device(tag)
+    except (BackendError, DeviceError):
+        return None
