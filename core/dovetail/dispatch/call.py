@@ -11,6 +11,7 @@ from dovetail.dispatch.constants import lift
 from dovetail.dispatch.failure import explain
 from dovetail.dispatch.plan import ALWAYS, LIVE, Plan, lookup
 from dovetail.dispatch.recording import record
+from dovetail.errors import BackendError
 from dovetail.record import registry
 from dovetail.record.signature import LIST
 from dovetail.tensor.node import Pick
@@ -95,8 +96,11 @@ def execute(plan: Plan, inputs: Sequence[Any]) -> Any:
     if plan.checks:
         checks.run(plan, inputs, trace)
     if plan.decompose and (recording or plan.decompose == ALWAYS):
-        return decomposed(plan, inputs)
-    if trace is not None:
+        if not (recording and plan.ruled):
+            return decomposed(plan, inputs)
+        arrays = [_array(x, trace) for x in inputs]
+        outputs = unrecorded(plan, inputs)
+    elif trace is not None:
         arrays = [trace.adopt(x) if isinstance(x, Tensor) else x for x in inputs]
         outputs = trace.record(plan, arrays)
     else:
@@ -109,7 +113,11 @@ def execute(plan: Plan, inputs: Sequence[Any]) -> Any:
     if state.observers:
         _observe(plan)
     node = record(plan, inputs, arrays, outputs) if recording else None
-    return _wrapped(plan, inputs, outputs, node)
+    result = _wrapped(plan, inputs, outputs, node)
+    if trace is not None:
+        for made in result if isinstance(result, tuple) else (result,):
+            trace.note(made)
+    return result
 
 
 def is_recording(inputs: Sequence[Any]) -> bool:
@@ -147,6 +155,32 @@ def decomposed(plan: Plan, inputs: Sequence[Any]) -> Any:
     name = op.signature.parameters[variadic].name
     rest = {k: v for k, v in plan.statics.items() if k != name}
     return op.body(*arguments, *plan.statics[name], **rest)
+
+
+def _array(x: Any, trace: Any) -> Any:
+    """The array of an input, in a trace the value that stands for it; positions as they are."""
+    if not isinstance(x, Tensor):
+        return x
+    return raw(x) if trace is None else trace.adopt(x)
+
+
+def unrecorded(plan: Plan, inputs: Sequence[Any]) -> list[Any]:
+    """Run the body of an op that has gradient formulas of its own as if it were a kernel, recording none of its parts.
+
+    So the gradient is the formula's on every backend, with a kernel or without one.
+    """
+    state.enter()
+    token = state.grad_enabled.set(False)
+    try:
+        result = decomposed(plan, inputs)
+    finally:
+        state.grad_enabled.reset(token)
+        state.leave()
+    made = result if isinstance(result, tuple) else (result,)
+    for t, promised in zip(made, plan.outs, strict=True):
+        if t._spec is not promised:
+            raise BackendError(f"the decomposition of {plan.op.name} gave {t._spec}, its rules promise {promised}")
+    return [raw(t) for t in made]
 
 
 def _wrapped(plan: Plan, inputs: Sequence[Any], outputs: Sequence[Any], node: Any) -> Any:

@@ -28,18 +28,20 @@ Function = Callable[..., Any]
 def function_of(op: Op) -> Function:
     """Return the function that users call: the hot path of the op's form, or the general path."""
     kinds = [p.kind for p in op.signature.parameters]
-    if op.primitive and not op.checks and op.view is None and kinds[:2] == [TENSOR, TENSOR] and len(kinds) == 2:
+    if op.shape is None or op.view is not None or op.checks:
+        return general(op)
+    if kinds == [TENSOR, TENSOR]:
         return binary(op)
-    if op.primitive and not op.checks and op.view is None and kinds == [TENSOR]:
+    if kinds == [TENSOR]:
         return unary(op)
-    if op.primitive and op.view is None and kinds[0] == TENSOR and set(kinds[1:]) == {STATIC} and _plain(op):
+    if kinds[0] == TENSOR and set(kinds[1:]) == {STATIC} and _plain(op):
         return parametrized(op)
     return general(op)
 
 
 def _plain(op: Op) -> bool:
     """Whether equal parameters mean the same call: not so for numbers, where 1, 1.0 and True differ."""
-    return not op.checks and not any("Number" in str(op.signature.python.parameters[p.name].annotation) or
+    return not any("Number" in str(op.signature.python.parameters[p.name].annotation) or
                    "float" in str(op.signature.python.parameters[p.name].annotation) for p in op.signature.statics)
 
 

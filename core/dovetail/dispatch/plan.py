@@ -37,7 +37,7 @@ class Plan:
     """One op bound to one combination of input specs and parameters."""
 
     __slots__ = (
-        "op", "ins", "out", "outs", "layout", "statics", "casts", "slow", "kernel", "_out_kernel", "variants",
+        "op", "ins", "out", "outs", "layout", "statics", "casts", "slow", "kernel", "_out_kernel", "variants", "ruled",
         "differentiable", "decompose", "checks", "single", "graded", "visible", "backward_name", "device", "call",
         "origin",
     )  # fmt: skip
@@ -55,6 +55,8 @@ class Plan:
     differentiable: bool
     decompose: int
     checks: tuple[ValueCheck, ...]
+    ruled: bool
+    """Whether a decomposition is one node of the graph: the op has gradient formulas of its own."""
     single: bool
     graded: tuple[bool, ...]
     visible: int
@@ -170,6 +172,7 @@ def _count_outputs(plan: Plan) -> None:
 def _bind(plan: Plan) -> None:
     """Kernel, else decomposition, else host fallback, else an error that says what is missing."""
     op, runtime = plan.op, plan.device.runtime
+    plan.ruled = op.shape is not None and op.has_rule and not op.hidden
     if op.shape is None:
         plan.decompose, plan.origin = ALWAYS, "decomposition"
         plan.differentiable = True
@@ -181,7 +184,7 @@ def _bind(plan: Plan) -> None:
     plan.decompose, plan.origin = NEVER, "kernel"
     if kernel is None and not op.primitive:
         plan.decompose, plan.origin = ALWAYS, "decomposition"
-        plan.differentiable = True
+        plan.differentiable = plan.differentiable or not plan.ruled
         return
     if kernel is None:
         kernel, plan.origin = host_kernel(op, plan.call), "fallback"
