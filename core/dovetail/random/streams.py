@@ -111,11 +111,7 @@ def float_name(dtype: object) -> str:
 
 
 def word_width(dtype: object) -> int:
-    """Return the width of the words that a floating dtype is made from: 64 for float64, 32 for all others.
-
-    >>> word_width("float16"), word_width("float64")
-    (32, 64)
-    """
+    """Return the width of the words that a floating dtype is made from: 64 for float64, 32 for all others."""
     return 64 if float_name(dtype) == "float64" else 32
 
 
@@ -141,10 +137,7 @@ def bernoulli_threshold(p: float) -> int:
 
 
 def randint_halves(low: int, high: int) -> tuple[int, int, int, int]:
-    """Return the high and low 32 bits of ``high - low``, then those of ``low`` (its high ones signed).
-
-    ValueError unless ``low < high`` and all from low to high - 1 are int64.
-    """
+    """Return the high and low 32 bits of ``high - low``, then of ``low`` (its high ones signed)."""
     if not -(2**63) <= low < high <= 2**63:
         raise ValueError(f"random integers need -2^63 <= low < high <= 2^63, got low {low}, high {high}")
     span = high - low
