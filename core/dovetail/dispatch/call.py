@@ -99,7 +99,7 @@ def execute(plan: Plan, inputs: Sequence[Any]) -> Any:
         if not (recording and plan.ruled):
             return decomposed(plan, inputs)
         arrays = [_array(x, trace) for x in inputs]
-        outputs = unrecorded(plan, inputs)
+        outputs: Any = unrecorded(plan, inputs)
     elif trace is not None:
         arrays = [trace.adopt(x) if isinstance(x, Tensor) else x for x in inputs]
         outputs = trace.record(plan, arrays)
