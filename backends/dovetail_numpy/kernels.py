@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from dovetail.backend import Array, Call, KernelTable, dtypes, ops
+from dovetail.backend import Array, Call, KernelTable, dtypes, ops, transfer
 
 table: Final = KernelTable()
 Kernel = Callable[..., Array]
@@ -157,11 +157,7 @@ def _float64_to_bfloat16(x: Array) -> Array:
     return np.asarray(odd).view(np.float32).astype(dtypes.bfloat16.host)
 
 
-@table.binder(ops.copy_to)
-def _copy_to(call: Call) -> Kernel:
-    source, target = call.device.runtime, call.statics["device"]
-    runtime = target.runtime
-    return lambda x: runtime.from_host(source.to_host(x), target)
+table.binder(ops.copy_to)(transfer)
 
 
 @table(ops.clone)

@@ -65,6 +65,10 @@ def _step(
     if type(node) is Pick:
         _add_output(pending, heap, node, gradient)
         return
+    if state.state.special:
+        trace = state.tracing.get()
+        if trace is not None and node.seq < trace.start:
+            trace.refuse_old_graph(node.name())
     edges = node.edges
     ins = node.variant.plan.ins
     results: list[tuple[int, Tensor]] | None = [] if hooks.table else None

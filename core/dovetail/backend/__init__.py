@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dovetail import dtypes as dtypes
 from dovetail import ops as ops
+from dovetail.backend.transfer import transfer as transfer
 from dovetail.contract.backend import CONTRACT_VERSION as CONTRACT_VERSION
 from dovetail.contract.backend import Backend as Backend
 from dovetail.contract.backend import BackendSpec as BackendSpec
@@ -13,5 +14,6 @@ from dovetail.contract.kernels import Array as Array
 from dovetail.contract.kernels import Call as Call
 from dovetail.contract.kernels import Kernel as Kernel
 from dovetail.contract.kernels import KernelTable as KernelTable
+from dovetail.contract.program import Literal as Literal
 from dovetail.contract.program import ProgramView as ProgramView
 from dovetail.tensor.spec import Spec as Spec

@@ -119,8 +119,8 @@ class Backend:
         return self.bind(name, call) if kernel is not None and kernel.out else None
 
     def copy(self, array: Array) -> Array:
-        """Return a copy that owns its memory; only asked when :attr:`writes_in_place`."""
-        raise NotImplementedError(f"backend {self.name!r} writes in place and must define `copy`")
+        """Return a copy that owns its memory; only asked when :attr:`writes_in_place` or :attr:`compiles`."""
+        raise NotImplementedError(f"backend {self.name!r} writes in place or compiles, and must define `copy`")
 
     def writeable(self, array: Array) -> bool:
         """Tell whether the array owns its memory and may be written, when nobody else holds it."""

@@ -188,6 +188,8 @@ def write(cell: Cell, steps: Sequence[Step], data: Any) -> Any:
     """Return the storage's array with ``data`` written through a chain of views: in place if nobody else holds it."""
     if not steps:
         return data
+    if state.state.special and (active := state.tracing.get()) is not None:
+        active.adopt_cell(cell)
     runtime = cell.spec.device.runtime
     trace = state.tracing.get() if state.state.special else None
     if trace is None and runtime.writes_in_place:

@@ -14,11 +14,17 @@ from dovetail.contract.selection import default_device
 from dovetail.errors import ArgumentTypeError, UnsupportedError
 from dovetail.record.rules import result_type
 from dovetail.tensor.spec import spec
-from dovetail.tensor.tensor import Tensor, wrap
+from dovetail.tensor.tensor import Tensor, new, wrap
 
 if TYPE_CHECKING:
     from dovetail.contract.device import Device
     from dovetail.record.op import Op
+
+class Constant(Tensor):
+    """A cached number: shared by everybody, so nothing may write it or put another value in its place."""
+
+    __slots__ = ()
+
 
 MAX_CONSTANTS: Final = 4096
 _cache: Final[dict[Any, Tensor]] = {}
@@ -76,7 +82,8 @@ def constant(value: Any, dtype: dtypes.dtype, device: Device) -> Tensor:
         if dtype.category == dtypes.COMPLEX:
             raise UnsupportedError("complex numbers are not supported yet by any op")
         data = device.runtime.from_host(host_number(value, dtype), device)
-        found = wrap(data, spec((), dtype, device))
+        found = new(Constant)
+        found._data, found._spec, found._alias, found._node = data, spec((), dtype, device), None, None
         if len(_cache) >= MAX_CONSTANTS:
             _cache.clear()
         _cache[key] = found

@@ -14,6 +14,7 @@ from dovetail.ops import (
     reduction,
     shape,
     values,
+    writing,
 )
 from dovetail.record import registry
 

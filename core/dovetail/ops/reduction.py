@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -78,7 +79,7 @@ def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: dtype
 
 
 mean.vjp(
-    input=lambda g, *, specs, dim, keepdim: widened(g, specs[0], dim, keepdim) / max(count(specs[0].shape, dim), 1)
+    input=lambda g, *, specs, dim, keepdim: widened(g, specs[0], dim, keepdim) / builtins.max(count(specs[0].shape, dim), 1)
 )
 
 
@@ -101,7 +102,7 @@ def sum_to_size(input: Tensor, *size: Any) -> Tensor:
 def _not_empty(name: str) -> Any:
     def rule(input: Spec, *, dim: Any, keepdim: bool = False) -> Any:
         dims = (dim,) if isinstance(dim, int) else dim
-        if any(input.ndim and input.shape[d] == 0 for d in dims):
+        if builtins.any(input.ndim and input.shape[d] == 0 for d in dims):
             raise DimensionError(
                 f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim "
                 f"with the 'dim' argument. (shape {list(input.shape)}, dim {list(dims)})"

@@ -1,0 +1,132 @@
+"""Running a program without a compiler: the bound kernels one after the other, values dropped as soon as they are dead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from dovetail.contract.program import Literal, ProgramView
+from dovetail.dispatch.ownership import owns
+
+if TYPE_CHECKING:
+    from dovetail.program.program import Program
+
+
+def interpreter(view: ProgramView, program: Program) -> Callable[..., tuple[Any, ...]]:
+    """Return a function that runs the steps; a kernel writes into an input that dies there where it may."""
+    places = {number: i for i, number in enumerate(view.inputs)}
+    for step in view.steps:
+        for number in step.outputs:
+            places[number] = len(places)
+    last = _last_uses(view)
+    constants: list[tuple[int, Any]] = []
+    lines = [
+        _line(i, step, equation.plan, places, last, constants, view)
+        for i, (step, equation) in enumerate(zip(view.steps, program.equations, strict=True))
+    ]
+    count = len(view.inputs)
+    size = len(places) + len(constants)
+    results = tuple(places[o] for o in view.outputs)
+
+    def run(*arrays: Any) -> tuple[Any, ...]:
+        values: list[Any] = [None] * size
+        values[:count] = arrays
+        del arrays
+        for place, value in constants:
+            values[place] = value
+        for line in lines:
+            line(values)
+        return tuple(values[r] for r in results)
+
+    return run
+
+
+def _last_uses(view: ProgramView) -> dict[int, int]:
+    """The step after which each value is dead; values that are returned never are."""
+    last: dict[int, int] = {}
+    for i, step in enumerate(view.steps):
+        for number in step.inputs:
+            if not isinstance(number, Literal):
+                last[number] = i
+        for number in step.outputs:
+            last.setdefault(number, i)
+    for number in view.outputs:
+        last.pop(number, None)
+    return last
+
+
+def _line(
+    i: int, step: Any, plan: Any, places: dict[int, int], last: dict[int, int], constants: list[tuple[int, Any]], view: Any
+) -> Callable[[list[Any]], None]:
+    inputs: list[int] = []
+    for number in step.inputs:
+        if isinstance(number, Literal):
+            place = len(places) + len(constants)
+            constants.append((place, number.value))
+            inputs.append(place)
+        else:
+            inputs.append(places[number])
+    outputs = tuple(places[o] for o in step.outputs)
+    dead = tuple({places[n] for n, at in last.items() if at == i})
+    reusable = _reusable(step, plan, places, dead)
+    if reusable is not None and plan.out_kernel is not None:
+        return _reusing(plan, tuple(inputs), outputs[0], dead, reusable)
+    return _plain(step.kernel, tuple(inputs), outputs, dead)
+
+
+def _reusable(step: Any, plan: Any, places: dict[int, int], dead: tuple[int, ...]) -> int | None:
+    """The position of an input that dies here and has the result's spec."""
+    for position, number in enumerate(step.inputs):
+        if isinstance(number, Literal) or places[number] not in dead:
+            continue
+        if plan.ins[position] is plan.out and step.inputs.count(number) == 1:
+            return position
+    return None
+
+
+def _plain(
+    kernel: Callable[..., Any], inputs: tuple[int, ...], outputs: tuple[int, ...], dead: tuple[int, ...]
+) -> Callable[[list[Any]], None]:
+    if len(outputs) == 1 and len(inputs) == 2 and not dead:
+        a, b = inputs
+        (out,) = outputs
+
+        def two(values: list[Any]) -> None:
+            values[out] = kernel(values[a], values[b])
+
+        return two
+
+    def line(values: list[Any]) -> None:
+        result = kernel(*[values[i] for i in inputs])
+        for d in dead:
+            values[d] = None
+        if len(outputs) == 1:
+            values[outputs[0]] = result if outputs[0] not in dead else None
+        else:
+            for o, r in zip(outputs, result, strict=True):
+                values[o] = r if o not in dead else None
+
+    return line
+
+
+def _reusing(
+    plan: Any, inputs: tuple[int, ...], output: int, dead: tuple[int, ...], position: int
+) -> Callable[[list[Any]], None]:
+    kernel, plain, runtime = plan.out_kernel, plan.kernel, plan.device.runtime
+    place = inputs[position]
+
+    def line(values: list[Any]) -> None:
+        box = [values[place]]
+        values[place] = None
+        if owns(box, runtime):
+            arrays = [values[i] for i in inputs]
+            arrays[position] = box[0]
+            values[output] = kernel(*arrays, out=box[0])
+        else:
+            arrays = [values[i] for i in inputs]
+            arrays[position] = box[0]
+            values[output] = plain(*arrays)
+        for d in dead:
+            values[d] = None
+
+    return line
