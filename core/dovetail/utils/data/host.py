@@ -1,8 +1,9 @@
 """Where workers meet the framework: they compute on the host, and hand over host arrays.
 
-A forked process cannot use every backend: threads and device handles do not survive a fork. So a worker gets a default
-device that does, datasets made of tensors are brought there before it starts, and what it sends is turned into tensors
-on the main process's default device. The batches are then those of a loader without workers.
+A forked process cannot use every backend: threads and device handles do not survive a fork. So a worker gets
+a default
+device that does, datasets made of tensors are brought there before it starts, and what it sends is turned
+into tensors on the main process's default device. The batches are then those of a loader without workers.
 """
 
 from __future__ import annotations

@@ -23,7 +23,11 @@ from dovetail.utils.data.transport import INLINE, Inbox
 from dovetail.utils.data.worker import Epoch, Failure, Job, Reply, Request, run
 
 PATIENCE: Final = 2.0
-"""Seconds that workers have to end by themselves before they are terminated, and again before being killed."""
+"""Seconds for workers to end by themselves before they are terminated, and again before they are killed."""
+
+
+_open: Final[list[list[Handle]]] = []
+"""The workers of every pool of this process: a forked worker closes what it has inherited of all of them."""
 
 
 class Handle:
@@ -62,6 +66,7 @@ class WorkerPool:
     def __init__(self, context: BaseContext, job: Job, depth: int, timeout: float) -> None:
         self.timeout = timeout
         self.handles: list[Handle] = []
+        _open.append(self.handles)
         self._finalizer = weakref.finalize(self, close, self.handles, os.getpid())
         if os.name == "posix":
             # Started before the workers, so that they share it: the segments of all are in one book.
@@ -79,7 +84,7 @@ class WorkerPool:
     def _start(self, context: BaseContext, job: Job) -> None:
         ours, theirs = context.Pipe(duplex=True)
         forked = context.get_start_method() == "fork"
-        others = [ours, *(handle.conn for handle in self.handles)] if forked else []
+        others = [ours, *(handle.conn for handles in _open for handle in handles)] if forked else []
         process = context.Process(  # type: ignore[attr-defined]  # every concrete context has it
             target=run, args=(theirs, others, job), name=f"DataLoaderWorker-{job.worker}", daemon=True
         )
@@ -222,6 +227,7 @@ def close(handles: list[Handle], owner: int) -> None:
     """End the processes behind ``handles`` and remove their shared memory."""
     if os.getpid() != owner:
         return  # a forked child has inherited the list, not the processes
+    _open[:] = [others for others in _open if others is not handles]
     for handle in handles:
         handle.conn.close()
     for step in (None, BaseProcess.terminate, BaseProcess.kill):

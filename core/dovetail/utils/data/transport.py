@@ -15,6 +15,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import traceback
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.shared_memory import SharedMemory
@@ -191,6 +192,10 @@ class Inbox:
             # A tensor copies its values when it is made; every other buffer is copied here.
             buffers = [part if own else bytearray(part) for part, own in zip(parts[1:], parcel.for_tensor)]
             return pickle.loads(parts[0], buffers=buffers)
+        except BaseException as error:
+            # Its frames hold views of the slot, which could then not be closed.
+            traceback.clear_frames(error.__traceback__)
+            raise
         finally:
             for part in parts:
                 with suppress(BufferError):  # an error's traceback may still hold one
