@@ -1,13 +1,95 @@
-"""dovetail: PyTorch-shaped code on any array library."""
+"""dovetail: PyTorch-shaped code on any array library.
+
+``import dovetail as torch`` runs the tutorials; the backend (NumPy, JAX, CuPy, or one that somebody else has written)
+is a setting. Functions of tensors come from the op records: ``dovetail.ops`` lists them, and the stub beside this
+file has their signatures.
+"""
 
 from __future__ import annotations
 
-from dovetail import ops as _ops
-from dovetail.dtypes import *
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from dovetail import ops as ops
+from dovetail.autograd.mode import enable_grad as enable_grad
+from dovetail.autograd.mode import inference_mode as inference_mode
+from dovetail.autograd.mode import is_grad_enabled as is_grad_enabled
+from dovetail.autograd.mode import no_grad as no_grad
+from dovetail.autograd.mode import set_grad_enabled as set_grad_enabled
+from dovetail.contract.device import Device as device
+from dovetail.contract.selection import get_backend as get_backend
+from dovetail.contract.selection import get_default_device as get_default_device
+from dovetail.contract.selection import set_backend as set_backend
+from dovetail.contract.selection import set_default_device as set_default_device
+from dovetail.contract.selection import use_backend as use_backend
+from dovetail.dtypes import bfloat16 as bfloat16
+from dovetail.dtypes import bool_ as bool
+from dovetail.dtypes import can_cast as can_cast
+from dovetail.dtypes import complex64 as complex64
+from dovetail.dtypes import complex128 as complex128
+from dovetail.dtypes import dtype as dtype
+from dovetail.dtypes import float16 as float16
+from dovetail.dtypes import float16 as half
+from dovetail.dtypes import float32 as float
+from dovetail.dtypes import float32 as float32
+from dovetail.dtypes import float64 as double
+from dovetail.dtypes import float64 as float64
+from dovetail.dtypes import int8 as int8
+from dovetail.dtypes import int16 as int16
+from dovetail.dtypes import int16 as short
+from dovetail.dtypes import int32 as int
+from dovetail.dtypes import int32 as int32
+from dovetail.dtypes import int64 as int64
+from dovetail.dtypes import int64 as long
+from dovetail.dtypes import promote_types as promote_types
+from dovetail.dtypes import uint8 as uint8
+from dovetail.dtypes import uint16 as uint16
+from dovetail.dtypes import uint32 as uint32
+from dovetail.dtypes import uint64 as uint64
+from dovetail.random.generator import Generator as Generator
+from dovetail.random.generator import default_generator as default_generator
+from dovetail.random.generator import get_rng_state as get_rng_state
+from dovetail.random.generator import initial_seed as initial_seed
+from dovetail.random.generator import manual_seed as manual_seed
+from dovetail.random.generator import seed as seed
+from dovetail.random.generator import set_rng_state as set_rng_state
 from dovetail.record import registry as _registry
+from dovetail.settings import get_default_dtype as get_default_dtype
+from dovetail.settings import set_default_dtype as set_default_dtype
+from dovetail.settings import set_host_fallback as set_host_fallback
+from dovetail.tensor.spec import Size as Size
+from dovetail.tensor.tensor import Tensor as Tensor
+
+__version__ = "0.1.0"
 
 for _op in _registry.ops():
     if not _op.internal:
         globals()[_op.name] = _op.call
 for _front in _registry.fronts():
-    globals()[_front.name] = _front.function
+    if _front.public:
+        globals()[_front.name] = _front.function
+
+_LAZY = frozenset({"autograd", "backend", "cuda", "nn", "optim", "program", "random", "saving", "utils"})
+"""Parts that are imported when they are first named: a script that needs none of them does not wait for them."""
+
+_FROM = {
+    "Function": "autograd.function",
+    "compile": "program.compiled",
+    "load": "saving",
+    "save": "saving",
+    "synchronize": "contract.synchronize",
+    "set_printoptions": "tensor.printing",
+}
+"""Names of the top package that live in such parts."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in _FROM:
+        return getattr(importlib.import_module(f"{__name__}.{_FROM[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY, *_FROM})

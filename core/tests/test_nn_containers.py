@@ -26,7 +26,7 @@ def amounts(modules: Any) -> list[Any]:
     return [m.amount for m in modules]
 
 
-# -------------------------------------------------------------------------------------------------- Sequential
+# ------------------------------------------------------------------------------------------------- Sequential
 
 
 def test_sequential_calls_in_order() -> None:
@@ -71,7 +71,7 @@ def test_sequential_arithmetic() -> None:
     one *= 2
     assert amounts(one) == [1, 2, 1, 2]
     with pytest.raises(ValueError, match="add operator supports only objects of Sequential class"):
-        one + [Add(1)]  # type: ignore[operator]
+        one.__add__([Add(1)])  # type: ignore[operator]
     with pytest.raises(TypeError, match="unsupported operand type"):
         one * 1.5  # type: ignore[operator]
     with pytest.raises(ValueError, match="Non-positive multiplication factor 0"):
@@ -92,7 +92,7 @@ def test_sequential_says_what_it_cannot_do() -> None:
         nn.Sequential(3)
 
 
-# -------------------------------------------------------------------------------------------------- ModuleList
+# ------------------------------------------------------------------------------------------------- ModuleList
 
 
 def test_module_list_is_a_list() -> None:
@@ -105,13 +105,13 @@ def test_module_list_is_a_list() -> None:
     modules.insert(99, Add(8))
     assert amounts(modules) == [7, 0, 1, 2, 8]
     modules += [Add(9)]
-    assert amounts(modules + [Add(10)]) == [7, 0, 1, 2, 8, 9, 10]
+    assert amounts(modules.__add__([Add(10)])) == [7, 0, 1, 2, 8, 9, 10]
     assert modules.pop(-1).amount == 9
     del modules[0]
     assert amounts(modules) == [0, 1, 2, 8]
     modules[3] = Add(3)
     assert amounts(modules) == [0, 1, 2, 3]
-    with pytest.raises(TypeError, match="ModuleList.extend should be called with an iterable, but got Add"):
+    with pytest.raises(TypeError, match=r"ModuleList.extend should be called with an iterable, but got Add"):
         modules.extend(Add(1))  # type: ignore[arg-type]
     with pytest.raises(NotImplementedError, match=r"Module \[ModuleList\]"):
         modules(1)
@@ -130,7 +130,7 @@ def test_module_list_shows_repeats_once() -> None:
     assert repr(nn.ModuleList()) == "ModuleList()"
 
 
-# -------------------------------------------------------------------------------------------------- ModuleDict
+# ------------------------------------------------------------------------------------------------- ModuleDict
 
 
 def test_module_dict_is_a_dict() -> None:
@@ -153,7 +153,7 @@ def test_module_dict_is_a_dict() -> None:
 
 def test_module_dict_says_what_it_cannot_take() -> None:
     with pytest.raises(
-        TypeError, match="ModuleDict.update should be called with an iterable of key/value pairs"
+        TypeError, match=r"ModuleDict.update should be called with an iterable of key/value pairs"
     ):
         nn.ModuleDict(3)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="ModuleDict update sequence element #0 should be Iterable"):
@@ -164,7 +164,7 @@ def test_module_dict_says_what_it_cannot_take() -> None:
         nn.ModuleDict({"pop": Add(1)})
 
 
-# -------------------------------------------------------------------------------------------------- parameters
+# ------------------------------------------------------------------------------------------------- parameters
 
 
 def test_parameter_list() -> None:
@@ -182,7 +182,7 @@ def test_parameter_list() -> None:
     with pytest.raises(IndexError, match="index 5 is out of range"):
         values[5]
     with pytest.raises(
-        TypeError, match="ParameterList.extend should be called with an iterable, but got Tensor"
+        TypeError, match=r"ParameterList.extend should be called with an iterable, but got Tensor"
     ):
         values.extend(dovetail.ones(2))  # type: ignore[arg-type]
     with pytest.raises(RuntimeError, match="ParameterList should not be called"):

@@ -32,7 +32,7 @@ class Nested(nn.Module):
         return self.net(x) * self.scale
 
 
-# ------------------------------------------------------------------------------------------------ registration
+# ----------------------------------------------------------------------------------------------- registration
 
 
 def test_assignment_registers_by_kind() -> None:
@@ -53,7 +53,7 @@ def test_a_name_stands_for_one_thing_at_a_time() -> None:
     module.x = 3
     module.x = nn.Parameter(dovetail.ones(1))
     assert "x" not in module.__dict__
-    with pytest.raises(TypeError, match="cannot assign .*Linear' as parameter 'x'"):
+    with pytest.raises(TypeError, match=r"cannot assign .*Linear' as parameter 'x'"):
         module.x = nn.Linear(1, 1)
     del module.x
     module.x = nn.Linear(1, 1)
@@ -76,7 +76,7 @@ def test_none_keeps_the_name_of_a_parameter_reserved() -> None:
 
 def test_a_tensor_is_no_parameter() -> None:
     layer = nn.Linear(2, 2)
-    with pytest.raises(TypeError, match="cannot assign .* as parameter 'weight'.*wrap it: nn.Parameter"):
+    with pytest.raises(TypeError, match=r"cannot assign .* as parameter 'weight'.*wrap it: nn.Parameter"):
         layer.weight = dovetail.ones(2, 2)  # type: ignore[assignment]
 
 
@@ -133,7 +133,7 @@ def test_names_that_cannot_be(name: str) -> None:
         (module.register_buffer, dovetail.ones(1)),
         (module.add_module, nn.Linear(1, 1)),
     ):
-        with pytest.raises(KeyError, match="already exists|can't"):
+        with pytest.raises(KeyError, match=r"already exists|can't"):
             register(name, value)  # type: ignore[operator]
 
 
@@ -173,7 +173,7 @@ def test_the_constructor_takes_no_arguments() -> None:
         nn.Module(3)
 
 
-# -------------------------------------------------------------------------------------------------------- tree
+# ------------------------------------------------------------------------------------------------------- tree
 
 
 def test_names_of_members() -> None:
@@ -220,11 +220,11 @@ def test_by_path() -> None:
     assert model.get_submodule("net.fc1") is model.net.fc1
     assert model.get_parameter("net.fc1.weight") is model.net.fc1.weight
     assert model.get_buffer("steps") is model.steps
-    with pytest.raises(AttributeError, match="Net has no attribute `fc9`.*fc1, fc2"):
+    with pytest.raises(AttributeError, match=r"Net has no attribute `fc9`.*fc1, fc2"):
         model.get_submodule("net.fc9")
-    with pytest.raises(AttributeError, match="`scale` is not an nn.Module"):
+    with pytest.raises(AttributeError, match=r"`scale` is not an nn.Module"):
         model.get_submodule("scale")
-    with pytest.raises(AttributeError, match="`steps` is not an nn.Parameter"):
+    with pytest.raises(AttributeError, match=r"`steps` is not an nn.Parameter"):
         model.get_parameter("steps")
     with pytest.raises(AttributeError, match="`scale` is not a buffer"):
         model.get_buffer("scale")
@@ -241,7 +241,7 @@ def test_set_submodule() -> None:
     assert model.net.fc3 is replacement
     with pytest.raises(ValueError, match="without a target name"):
         model.set_submodule("", replacement)
-    with pytest.raises(AttributeError, match="`scale` is not an nn.Module"):
+    with pytest.raises(AttributeError, match=r"`scale` is not an nn.Module"):
         model.set_submodule("scale", replacement)
 
 
@@ -252,7 +252,7 @@ def test_apply_goes_from_the_leaves_up() -> None:
     assert seen == ["Linear", "Linear", "Net", "Nested"]
 
 
-# -------------------------------------------------------------------------------------------------------- mode
+# ------------------------------------------------------------------------------------------------------- mode
 
 
 def test_train_and_eval_reach_everything() -> None:
@@ -292,7 +292,7 @@ def test_zero_grad_of_a_gradient_with_a_graph() -> None:
     assert weight.grad.tolist() == [0.0]
 
 
-# -------------------------------------------------------------------------------------------------- conversion
+# ------------------------------------------------------------------------------------------------- conversion
 
 
 def test_to_a_dtype_keeps_parameters_the_same_objects() -> None:
@@ -327,7 +327,7 @@ def test_to_takes_a_tensor_or_keywords() -> None:
 
 
 def test_to_refuses_what_it_cannot_do() -> None:
-    with pytest.raises(TypeError, match="nn.Module.to only accepts floating point or complex dtypes"):
+    with pytest.raises(TypeError, match=r"nn.Module.to only accepts floating point or complex dtypes"):
         Net().to(dovetail.int64)
     with pytest.raises(TypeError, match="to\\(\\) received an invalid combination of arguments"):
         Net().to([1])
@@ -346,7 +346,7 @@ def test_to_empty_keeps_shapes() -> None:
     assert tuple(model.fc1.weight.shape) == (3, 4)
 
 
-# ------------------------------------------------------------------------------------------ copies and strings
+# ----------------------------------------------------------------------------------------- copies and strings
 
 
 def test_deepcopy_and_pickle_are_independent_and_equal() -> None:
@@ -399,7 +399,7 @@ def test_a_module_without_forward_says_so() -> None:
         Empty()(1)
 
 
-# ------------------------------------------------------------------------------------------- place of an error
+# ------------------------------------------------------------------------------------------ place of an error
 
 
 def test_an_error_names_the_module() -> None:

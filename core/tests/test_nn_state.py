@@ -19,7 +19,7 @@ def values(model: nn.Module) -> dict[str, Any]:
     return {name: value.tolist() for name, value in model.state_dict().items()}
 
 
-# ------------------------------------------------------------------------------------------------------ saving
+# ----------------------------------------------------------------------------------------------------- saving
 
 
 def test_keys_and_metadata() -> None:
@@ -70,7 +70,7 @@ def test_what_is_not_persistent_stays_out() -> None:
     assert list(module.state_dict()) == ["kept"]
 
 
-# ----------------------------------------------------------------------------------------------------- loading
+# ---------------------------------------------------------------------------------------------------- loading
 
 
 def test_round_trip() -> None:
@@ -124,7 +124,7 @@ def test_not_strict_takes_what_fits_but_no_other_shape() -> None:
 def test_what_is_no_tensor_is_named(value: Any) -> None:
     state = small().state_dict()
     state["0.bias"] = value
-    with pytest.raises(RuntimeError, match='While copying the parameter named "0.bias", expected'):
+    with pytest.raises(RuntimeError, match=r'While copying the parameter named "0.bias", expected'):
         small().load_state_dict(state)
 
 
@@ -200,7 +200,7 @@ def test_batch_norm_reads_state_dicts_without_the_count() -> None:
     assert model[1].num_batches_tracked.item() == 5
 
 
-# ------------------------------------------------------------------------------------------------- extra state
+# ------------------------------------------------------------------------------------------------ extra state
 
 
 class Counting(nn.Module):
@@ -224,9 +224,9 @@ def test_extra_state_goes_along() -> None:
     target.load_state_dict(state)
     assert target[0].calls == 3
     del state["0._extra_state"]
-    with pytest.raises(RuntimeError, match='Missing key.*"0._extra_state"'):
+    with pytest.raises(RuntimeError, match=r'Missing key.*"0._extra_state"'):
         target.load_state_dict(state)
-    with pytest.raises(RuntimeError, match='Unexpected key.*"_extra_state"'):
+    with pytest.raises(RuntimeError, match=r'Unexpected key.*"_extra_state"'):
         nn.Linear(1, 1).load_state_dict({**nn.Linear(1, 1).state_dict(), "_extra_state": 1})
 
 
@@ -245,7 +245,7 @@ def test_an_extra_state_that_raises_leaves_the_model_as_it_was() -> None:
     assert model[0].calls == 1
 
 
-# ------------------------------------------------------------------------------------------------------- hooks
+# ------------------------------------------------------------------------------------------------------ hooks
 
 
 def test_saving_hooks() -> None:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
-from dovetail.autograd import forward_stack, hooks
+from dovetail.autograd import hooks
+from dovetail.dispatch import forward_stack
 from dovetail.dispatch import state
 from dovetail.dispatch.aliasing import raw
 from dovetail.errors import AutogradError

@@ -16,4 +16,5 @@ from dovetail.contract.kernels import Kernel as Kernel
 from dovetail.contract.kernels import KernelTable as KernelTable
 from dovetail.contract.program import Literal as Literal
 from dovetail.contract.program import ProgramView as ProgramView
+from dovetail.random import streams as streams
 from dovetail.tensor.spec import Spec as Spec

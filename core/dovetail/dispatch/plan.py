@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dovetail import dtypes, settings
-from dovetail.autograd.variant import Variants
+from dovetail.dispatch.variant import Variants
 from dovetail.contract import discovery
 from dovetail.contract.device import Device
 from dovetail.contract.kernels import Call

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dovetail.autograd import forward_stack
+from dovetail.dispatch import forward_stack
 from dovetail.dispatch.state import state
 from dovetail.tensor.node import Node, next_seq
 from dovetail.tensor.tensor import Tensor

@@ -25,7 +25,10 @@ class Loss(Module):
     ) -> None:
         super().__init__()
         if size_average is not None or reduce is not None:
-            reduction = legacy(size_average, reduce, stacklevel=4)
+            # The warning belongs to the line that makes the loss, above every constructor on the way here.
+            derived = type(self).__mro__[: type(self).__mro__.index(Loss)]
+            depth = sum("__init__" in vars(cls) for cls in derived)
+            reduction = legacy(size_average, reduce, stacklevel=3 + depth)
         self.reduction = reduction
 
 

@@ -11,6 +11,7 @@ from dovetail.ops import (
     exponential,
     gathering,
     indexing,
+    random,
     reduction,
     shape,
     values,

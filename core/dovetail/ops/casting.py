@@ -72,7 +72,7 @@ def _read_target(args: tuple[Any, ...], device: Any, dtype: Any) -> tuple[Device
     return None if device is None else resolve(device), dtype
 
 
-@front(method=True)
+@front(method=True, public=False)
 def to(
     input: Tensor,
     *args: Any,
@@ -96,13 +96,13 @@ def to(
     return clone(result) if copy and result is input else result
 
 
-@front(method=True)
+@front(method=True, public=False)
 def type_as(input: Tensor, other: Tensor) -> Tensor:
     """Return the tensor in the dtype of another one."""
     return to(input, other.dtype)
 
 
-@front(method=True)
+@front(method=True, public=False)
 def cpu(input: Tensor) -> Tensor:
     """Return the tensor on the CPU: of its own backend if that has one, else the host."""
     device = input.device
@@ -117,7 +117,7 @@ def _kinds(backend: str) -> tuple[str, ...]:
     return registrations[backend].spec.kinds
 
 
-@front(method=True)
+@front(method=True, public=False)
 def cuda(input: Tensor, device: Any = None) -> Tensor:
     """Return the tensor on a CUDA device."""
     return to(input, "cuda" if device is None else device)
@@ -129,7 +129,7 @@ def _conversion(name: str, dtype: dtypes.dtype) -> None:
 
     convert.__name__ = name
     convert.__doc__ = f"Return the tensor as {dtype.name}."
-    front(method=True)(convert)
+    front(method=True, public=False)(convert)
 
 
 _METHODS = {
@@ -150,7 +150,7 @@ for _name, _dtype in _METHODS.items():
     _conversion(_name, _dtype)
 
 
-@front(method=["type"])
+@front(method=["type"], public=False)
 def type_(input: Tensor, dtype: dtypes.dtype | str | None = None) -> Any:
     """Return the name of the tensor's type, or the tensor in another dtype."""
     if dtype is None:

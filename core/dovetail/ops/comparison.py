@@ -119,7 +119,7 @@ def _where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
 
 
 _where_method.__name__ = "tensor_where"
-front(method=["where"])(_where_method)
+front(method=["where"], public=False)(_where_method)
 
 
 @op(

@@ -231,31 +231,31 @@ def full_like(
     return _like(input, fill_value, dtype, device, requires_grad)
 
 
-@front(method=True)
+@front(method=True, public=False)
 def new_tensor(input: Tensor, data: Any, *, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False) -> Tensor:
     """Make a tensor of data with the dtype and device of this one."""
     return tensor(data, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
 
 
-@front(method=True)
+@front(method=True, public=False)
 def new_full(input: Tensor, size: Any, fill_value: Number, *, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False) -> Tensor:
     """Make a tensor of one value with the dtype and device of this one."""
     return _full(size, fill_value, dtype or input.dtype, device or input.device, requires_grad)
 
 
-@front(method=True)
+@front(method=True, public=False)
 def new_zeros(input: Tensor, *size: Any, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False) -> Tensor:
     """Make zeros with the dtype and device of this tensor."""
     return _full(size, 0, dtype or input.dtype, device or input.device, requires_grad)
 
 
-@front(method=True)
+@front(method=True, public=False)
 def new_ones(input: Tensor, *size: Any, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False) -> Tensor:
     """Make ones with the dtype and device of this tensor."""
     return _full(size, 1, dtype or input.dtype, device or input.device, requires_grad)
 
 
-@front(method=True)
+@front(method=True, public=False)
 def new_empty(input: Tensor, *size: Any, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False) -> Tensor:
     """Make a tensor with the dtype and device of this one, without a promise about its values."""
     return _full(size, 0, dtype or input.dtype, device or input.device, requires_grad)

@@ -148,14 +148,17 @@ def _bind(record: Op, function: Callable[..., Any], operator: str | None) -> Non
 
 
 def front(
-    *, method: bool | Sequence[str] = False
+    *, method: bool | Sequence[str] = False, public: bool = True
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Make a public function that only chooses between ops by the form of the call, and bind it to Tensor."""
+    """Make a public function that only chooses between ops by the form of the call, and bind it to Tensor.
+
+    With ``public=False`` it is a method only; names that end in an underscore always are.
+    """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         name = function.__name__
         methods = (name,) if method is True else tuple(method or ())
-        registry.add_front(registry.Front(name, function, methods))
+        registry.add_front(registry.Front(name, function, methods, public and not name.endswith("_")))
         for bound in methods:
             setattr(Tensor, bound, function)
         return function

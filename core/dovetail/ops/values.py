@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 
 from dovetail import dtypes
-from dovetail.autograd import backward as autograd
+from dovetail.autograd.backward import (
+    get_grad,
+    register_hook,
+    register_post_accumulate_grad_hook,
+    retain_grad,
+    set_grad,
+    tensor_backward,
+)
 from dovetail.autograd.hooks import RemovableHandle
 from dovetail.dispatch import state
 from dovetail.dispatch.aliasing import check_writable, make_detached, raw
@@ -27,7 +34,7 @@ from dovetail.tensor.tensor import Tensor, new
 # ------------------------------------------------------------------------------------------ reading
 
 
-@front(method=True)
+@front(method=True, public=False)
 def item(input: Tensor) -> Any:
     """Return the value of a tensor of one element as a Python number."""
     if input._spec.size != 1:
@@ -38,13 +45,13 @@ def item(input: Tensor) -> Any:
     return host_values(input, why="item() reads a value").reshape(()).item()
 
 
-@front(method=True)
+@front(method=True, public=False)
 def tolist(input: Tensor) -> Any:
     """Return the values as nested lists of Python numbers."""
     return host_values(input, why="tolist() reads values").tolist()
 
 
-@front(method=True)
+@front(method=True, public=False)
 def numpy(input: Tensor, *, force: bool = False) -> np.ndarray[Any, Any]:
     """Return the values as a read-only NumPy array, without a copy where the machine allows; it never changes."""
     if input._node is not None and not force:
@@ -143,7 +150,7 @@ def zero_(input: Tensor) -> Tensor:
 # ------------------------------------------------------------------------------------------ the graph
 
 
-@front(method=True)
+@front(method=True, public=False)
 def detach(input: Tensor) -> Tensor:
     """Return a tensor that shares storage but no graph: a write to one is seen by the other."""
     return make_detached(input)
@@ -185,7 +192,7 @@ def _matrix_transposed(self: Tensor) -> Tensor:
 
 
 property_of("data", _get_data, _set_data)
-property_of("grad", autograd.get_grad, autograd.set_grad)
+property_of("grad", get_grad, set_grad)
 property_of("T", _transposed)
 property_of("mT", _matrix_transposed)
 
@@ -198,10 +205,10 @@ for _name, _method in _SPECIAL.items():
     setattr(Tensor, _name, _method)
 
 _METHODS = {
-    "backward": autograd.tensor_backward,
-    "retain_grad": autograd.retain_grad,
-    "register_hook": autograd.register_hook,
-    "register_post_accumulate_grad_hook": autograd.register_post_accumulate_grad_hook,
+    "backward": tensor_backward,
+    "retain_grad": retain_grad,
+    "register_hook": register_hook,
+    "register_post_accumulate_grad_hook": register_post_accumulate_grad_hook,
 }
 for _name, _method in _METHODS.items():
     setattr(Tensor, _name, _method)

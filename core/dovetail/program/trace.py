@@ -91,6 +91,7 @@ class Trace:
         self.arguments: list[Holder] = []
         self.holders: dict[int, Holder] = {}
         self.readers: list[Reader] = []
+        self.owned_readers: dict[int, Var] = {}
         self.constants: dict[int, tuple[Constant, Var]] = {}
         self.checks: list[Check] = []
         self.grads: dict[int, tuple[Tensor, Tensor | None, bool]] = {}
@@ -170,6 +171,13 @@ class Trace:
         var = self.variable(spec)
         self.readers.append(Reader(read, var))
         return var
+
+    def reader_of(self, owner: Any, read: Callable[[], Any], spec: Spec) -> Var:
+        """The one variable of a number that an owner gives anew at each run."""
+        found = self.owned_readers.get(id(owner))
+        if found is None:
+            found = self.owned_readers[id(owner)] = self.reader(read, spec)
+        return found
 
     def advance(self, owner: Any, amount: int) -> int:
         """Note that each run moves a generator forward; returns how far this capture has moved it so far."""

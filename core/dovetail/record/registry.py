@@ -22,6 +22,8 @@ class Front:
     name: str
     function: Callable[..., Any]
     methods: tuple[str, ...]
+    public: bool
+    """Whether it is also a function of the top package, and not only a method."""
 
 
 def add(op: Op) -> None:

@@ -1,30 +1,11 @@
-"""Anomaly mode: every node remembers the lines that made it, and a NaN in a gradient is an error that shows them."""
+"""Anomaly mode: a NaN in a gradient is an error that shows the forward call it belongs to."""
 
 from __future__ import annotations
 
-import traceback
 from contextvars import Token
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
-from weakref import WeakKeyDictionary
 
 from dovetail.dispatch import state
-
-if TYPE_CHECKING:
-    from dovetail.tensor.node import Node
-
-_stacks: Final[WeakKeyDictionary[Node, str]] = WeakKeyDictionary()
-
-
-def remember(node: Node) -> None:
-    """Keep the present stack for a node, if anomaly mode is on."""
-    if state.anomaly.get():
-        _stacks[node] = "".join(traceback.format_stack()[:-3])
-
-
-def of(node: Node) -> str | None:
-    """The stack of the call that made a node, if anomaly mode was on then."""
-    return _stacks.get(node)
 
 
 class set_detect_anomaly:
