@@ -8,7 +8,7 @@ the same result.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dovetail.dispatch.call import call, execute, prepare
 from dovetail.dispatch.constants import constant, dtype_of_number
@@ -24,19 +24,26 @@ if TYPE_CHECKING:
 
 Function = Callable[..., Any]
 
+NOTHING: Final[dict[str, Any]] = {}
+"""No keyword arguments."""
 
-def function_of(op: Op) -> Function:
-    """Return the function that users call: the hot path of the op's form, or the general path."""
+
+def functions_of(op: Op) -> tuple[Function, Function]:
+    """Return the function that users call, and the leaner one for operators, which never pass keywords."""
     kinds = [p.kind for p in op.signature.parameters]
     if op.shape is None or op.view is not None or op.checks:
-        return general(op)
-    if kinds == [TENSOR, TENSOR]:
-        return binary(op)
-    if kinds == [TENSOR]:
-        return unary(op)
-    if kinds[0] == TENSOR and set(kinds[1:]) == {STATIC} and _plain(op):
-        return parametrized(op)
-    return general(op)
+        function = general(op)
+    elif kinds == [TENSOR, TENSOR]:
+        hot = binary(op)
+        return tolerant(op, hot, 2), hot
+    elif kinds == [TENSOR]:
+        hot = unary(op)
+        return tolerant(op, hot, 1), hot
+    elif kinds[0] == TENSOR and set(kinds[1:]) == {STATIC} and _plain(op):
+        function = parametrized(op)
+    else:
+        function = general(op)
+    return function, function
 
 
 def _plain(op: Op) -> bool:
@@ -55,39 +62,48 @@ def general(op: Op) -> Function:
 
 
 def binary(op: Op) -> Function:
-    """Two tensors and nothing else; a number on the right becomes a cached constant."""
-    plans: dict[Any, Plan] = op.plans
+    """Two tensors, or a tensor and a number, whose constant is found together with the plan."""
+    plans: dict[Any, Any] = op.plans
 
-    def function(x: Any = None, y: Any = None, /, *rest: Any, **params: Any) -> Any:
-        if not isinstance(y, Tensor):
-            if rest or params or not (type(y) is float or type(y) is int) or not isinstance(x, Tensor):
-                return call(op, _given(x, y, rest, params), params)
-            y = constant(y, dtype_of_number(y, x._spec.dtype), x._spec.device)
+    def function(x: Any, y: Any) -> Any:
         try:
             sx = x._spec
-            sy = y._spec
-            p = plans[sx] if sx is sy else plans[sx, sy]
+            if isinstance(y, Tensor):
+                sy = y._spec
+                p = plans[sx] if sx is sy else plans[sx, sy]
+                b = y._data
+                ey = y._node
+            else:
+                p, b = plans[sx, y, type(y)]
+                ey = None
             a = x._data
-            b = y._data
-        except (KeyError, AttributeError):
-            return call(op, (x, y, *rest), params)
-        if state.special or p.slow or rest or params:
-            return call(op, (x, y, *rest), params)
+        except (KeyError, AttributeError, TypeError):
+            return _first_pair(op, x, y)
+        if state.special or p.slow:
+            return call(op, (x, y), NOTHING)
         try:
             o = p.kernel(a, b)
         except Exception:
-            return call(op, (x, y), params)
+            return call(op, (x, y), NOTHING)  # the general path says what went wrong
         t = new(Tensor)
         t._data = o
         t._spec = p.out
         t._alias = None
         ex = x._node
-        ey = y._node
-        if (ex is None and ey is None) or not p.differentiable:
+        if ex is None:
+            if ey is None or not p.differentiable:
+                t._node = None
+                return t
+            v = p.right or p.variant(2)
+        elif not p.differentiable:
             t._node = None
             return t
+        elif ey is None:
+            v = p.left or p.variant(1)
+        else:
+            v = p.both or p.variant(3)
         n = t._node = new_node(Node)
-        v = n.variant = p.variants[(ex is not None) + 2 * (ey is not None)]
+        n.variant = v
         n.edges = (ex, ey)
         n.seq = next_seq()
         n.saved = v.save(a, b, o)
@@ -96,22 +112,33 @@ def binary(op: Op) -> Function:
     return function
 
 
+def _first_pair(op: Op, x: Any, y: Any) -> Any:
+    """A pair without a plan, a stale alias, or a number that has not been seen beside this spec."""
+    result = call(op, (x, y), NOTHING)
+    if isinstance(x, Tensor) and type(y) in (float, int) and (y or type(y) is int):
+        number = constant(y, dtype_of_number(y, x._spec.dtype), x._spec.device)
+        plan = op.plans.get(x._spec if number._spec is x._spec else (x._spec, number._spec))
+        if plan is not None:
+            remember(op, (x._spec, y, type(y)), (plan, number._data))
+    return result
+
+
 def unary(op: Op) -> Function:
     """One tensor and nothing else."""
     plans: dict[Any, Plan] = op.plans
 
-    def function(x: Any = None, /, *rest: Any, **params: Any) -> Any:
+    def function(x: Any) -> Any:
         try:
             p = plans[x._spec]
             a = x._data
         except (KeyError, AttributeError):
-            return call(op, _given(x, None, rest, params), params)
-        if state.special or p.slow or rest or params:
-            return call(op, (x, *rest), params)
+            return call(op, (x,), NOTHING)
+        if state.special or p.slow:
+            return call(op, (x,), NOTHING)
         try:
             o = p.kernel(a)
         except Exception:
-            return call(op, (x,), params)
+            return call(op, (x,), NOTHING)  # the general path says what went wrong
         t = new(Tensor)
         t._data = o
         t._spec = p.out
@@ -121,11 +148,22 @@ def unary(op: Op) -> Function:
             t._node = None
             return t
         n = t._node = new_node(Node)
-        v = n.variant = p.variants[1]
+        v = n.variant = p.left or p.variant(1)
         n.edges = (e,)
         n.seq = next_seq()
         n.saved = v.save(a, o)
         return t
+
+    return function
+
+
+def tolerant(op: Op, hot: Function, arity: int) -> Function:
+    """The public function around a hot path: keywords and extra arguments go to the general path."""
+
+    def function(*args: Any, **params: Any) -> Any:
+        if params or len(args) != arity:
+            return call(op, args, params)
+        return hot(*args)
 
     return function
 
@@ -153,7 +191,7 @@ def parametrized(op: Op) -> Function:
             t._node = None
             return t
         n = t._node = new_node(Node)
-        v = n.variant = p.variants[1]
+        v = n.variant = p.left or p.variant(1)
         n.edges = (e,)
         n.seq = next_seq()
         n.saved = v.save(a, o)
@@ -163,7 +201,7 @@ def parametrized(op: Op) -> Function:
 
 
 def _first_time(op: Op, x: Any, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
-    plan, inputs = prepare(op, _given(x, None, args, params), params)
+    plan, inputs = prepare(op, _given(x, args), params)
     result = execute(plan, inputs)
     if isinstance(x, Tensor) and len(inputs) == 1 and inputs[0] is x:
         key = (x._spec, args, *params.items()) if params else (x._spec, args)
@@ -174,9 +212,6 @@ def _first_time(op: Op, x: Any, args: tuple[Any, ...], params: dict[str, Any]) -
     return result
 
 
-def _given(x: Any, y: Any, rest: tuple[Any, ...], params: dict[str, Any]) -> tuple[Any, ...]:
-    """The positional arguments as they were given: absent ones stand as None in the hot paths' signatures."""
-    if x is None:
-        return rest
-    return (x, *rest) if y is None else (x, y, *rest)
-
+def _given(x: Any, rest: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The positional arguments as they were given: an absent first one stands as None in the hot path's signature."""
+    return rest if x is None else (x, *rest)

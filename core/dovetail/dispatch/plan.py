@@ -39,7 +39,7 @@ class Plan:
     __slots__ = (
         "op", "ins", "out", "outs", "layout", "statics", "casts", "slow", "kernel", "_out_kernel", "variants", "ruled",
         "differentiable", "decompose", "checks", "single", "graded", "visible", "backward_name", "device", "call",
-        "origin",
+        "origin", "left", "right", "both",
     )  # fmt: skip
 
     op: Op
@@ -64,6 +64,21 @@ class Plan:
     device: Device
     call: Call
     origin: str
+    left: Any
+    right: Any
+    both: Any
+    """The variants of one and two inputs, where the hot paths find them without a look-up; None until made."""
+
+    def variant(self, mask: int) -> Any:
+        """Make a variant for the hot paths: 1 for the first input alone, 2 for the second, 3 for both."""
+        made = self.variants[mask]
+        if mask == 1:
+            self.left = made
+        elif mask == 2:
+            self.right = made
+        else:
+            self.both = made
+        return made
 
     @property
     def out_kernel(self) -> Callable[..., Any] | None:
@@ -128,6 +143,7 @@ def make(op: Op, specs: Sequence[Spec | None], layout: tuple[Any, ...], statics:
     plan.differentiable = op.differentiable and any(plan.graded)
     plan.backward_name = f"{op.name.title().replace('_', '')}Backward0"
     plan.variants = Variants(plan)
+    plan.left = plan.right = plan.both = None
     plan.checks = tuple(
         c for c in op.checks if op.name not in plan.device.runtime.native_checks and c.applies(*grouped, **plan.statics)
     )

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
-from dovetail.dispatch.forms import function_of
+from dovetail.dispatch.forms import functions_of
 from dovetail.dispatch.inplace import inplace_of
 from dovetail.errors import ArgumentError
 from dovetail.record import registry
@@ -110,12 +110,12 @@ def op(
         if shape is None and record.primitive:
             raise ArgumentError(f"{name}: a primitive needs shape= and dtype= rules")
         registry.add(record)
-        function = function_of(record)
+        function, bare = functions_of(record)
         record.call = function
         functools.update_wrapper(function, body)
         function.record = record  # type: ignore[attr-defined]  # the function is seen as an OpFunction
         function.vjp = functools.partial(_vjp, record)  # type: ignore[attr-defined]
-        _bind(record, function, operator)
+        _bind(record, function, bare, operator)
         return cast("OpFunction[P, R]", function)
 
     return decorate
@@ -129,10 +129,10 @@ def _vjp(record: Op, *joint: Callable[..., Any], **rules: Callable[..., Any]) ->
     return None
 
 
-def _bind(record: Op, function: Callable[..., Any], operator: str | None) -> None:
+def _bind(record: Op, function: Callable[..., Any], bare: Callable[..., Any], operator: str | None) -> None:
     """Bind the methods and operators to Tensor."""
     for name in record.methods:
-        setattr(Tensor, name, function)
+        setattr(Tensor, name, bare if name.startswith("__") else function)
     written = None
     for name in record.inplace:
         written = inplace_of(record)
@@ -140,9 +140,9 @@ def _bind(record: Op, function: Callable[..., Any], operator: str | None) -> Non
         setattr(Tensor, name, written)
     if operator is None:
         return
-    setattr(Tensor, f"__{operator}__", function)
+    setattr(Tensor, f"__{operator}__", bare)
     if len(record.signature.inputs) == 2:
-        setattr(Tensor, f"__r{operator}__", lambda self, other: function(other, self))
+        setattr(Tensor, f"__r{operator}__", lambda self, other: bare(other, self))
         if written is not None:
             setattr(Tensor, f"__i{operator}__", written)
 

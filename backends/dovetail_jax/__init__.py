@@ -1,0 +1,1 @@
+"""The JAX backend of dovetail; ``plugin`` announces it without importing any array library."""

@@ -1,0 +1,1 @@
+"""The NumPy backend of dovetail; ``plugin`` announces it without importing any array library."""
