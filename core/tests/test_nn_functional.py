@@ -64,9 +64,9 @@ def test_sizes_that_broadcast_warn_with_the_fix(name: str) -> None:
 
 
 def test_binary_losses_refuse_other_sizes() -> None:
-    with pytest.raises(ValueError, match="Target size .* must be the same as input size"):
+    with pytest.raises(ValueError, match=r"Target size .* must be the same as input size"):
         F.binary_cross_entropy_with_logits(dovetail.zeros(3, 1), dovetail.zeros(3))
-    with pytest.raises(ValueError, match="Using a target size .* is deprecated"):
+    with pytest.raises(ValueError, match=r"Using a target size .* is deprecated"):
         F.binary_cross_entropy(dovetail.zeros(3, 1), dovetail.zeros(3))
 
 

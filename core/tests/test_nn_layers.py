@@ -245,7 +245,10 @@ def test_binary_cross_entropy(reduction: str, weighted: bool) -> None:
 
 def test_a_model_trains_as_pytorchs_does() -> None:
     """Twenty steps of plain gradient descent, written out, with the same weights and data."""
-    text = "Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(27, 4))"
+    layers = (
+        "nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(27, 4)"
+    )
+    text = f"Sequential({layers})"
     ours, theirs = build(text, "float64")
     rng = np.random.default_rng(0)
     images, classes = rng.standard_normal((8, 1, 8, 8)), rng.integers(0, 4, 8)

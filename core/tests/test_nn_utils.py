@@ -57,7 +57,7 @@ def test_infinite_norms() -> None:
     parameter = nn.Parameter(dovetail.ones(2))
     parameter.grad = dovetail.tensor([1.0, math.inf])
     with pytest.raises(
-        RuntimeError, match="The total norm of order 2.0 for gradients from `parameters` is non-finite"
+        RuntimeError, match=r"The total norm of order 2.0 for gradients from `parameters` is non-finite"
     ):
         clip_grad_norm_([parameter], 1.0, error_if_nonfinite=True)
     assert parameter.grad.tolist() == [1.0, math.inf]

@@ -65,12 +65,16 @@ class Registry:
     # ------------------------------------------------------------------------------------------- attributes
 
     def __getattr__(self, name: str) -> Any:
-        # Python comes here only for what the instance's dict and the class do not have.
+        # Python comes here only for what the instance's dict and the class do not have. Written out, as every
+        # forward reads its parameters this way.
         own = self.__dict__
-        for kind in ("_parameters", "_buffers", "_modules"):
-            table = own.get(kind)
-            if table is not None and name in table:
-                return table[name]
+        if "_modules" in own:
+            if name in own["_parameters"]:
+                return own["_parameters"][name]
+            if name in own["_modules"]:
+                return own["_modules"][name]
+            if name in own["_buffers"]:
+                return own["_buffers"][name]
         # With name and obj Python itself adds "Did you mean: 'weight'?" to the traceback.
         raise ModuleAttributeError(
             f"'{type(self).__name__}' object has no attribute '{name}'", name=name, obj=self
