@@ -41,59 +41,60 @@ def run(
     for node, gradient in roots:
         _add(pending, heap, node, gradient)
     relevant = _ancestors_of(wanted, [n for n, _ in roots]) if wanted is not None else None
+    special = bool(state.state.special)
+    watch = hooks.watch
     while heap:
         node = heappop(heap)[1]
         gradient = pending.pop(node)
-        if hooks.table:
+        if watch.on:
             gradient = hooks.before(node, gradient)
         if wanted is not None and node in wanted:
             wanted[node] = gradient
-        if type(node) is Leaf:
+        kind = type(node)
+        if kind is Leaf:
             if wanted is None and (leaves is None or node in leaves):
-                accumulate(node, gradient)
+                accumulate(node, gradient)  # type: ignore[arg-type]  # its type was just looked at
             continue
         if relevant is not None and node not in relevant:
             continue
-        _step(pending, heap, node, gradient, create_graph, relevant)
+        if kind is Pick:
+            _add_output(pending, heap, node, gradient)  # type: ignore[arg-type]  # its type was just looked at
+            continue
+        if special:
+            _check_trace(node)
+        variant = node.variant
+        edges = node.edges
+        ins = variant.plan.ins
+        results = variant.gradients(node, gradient, create_graph)
+        if watch.on:
+            results = hooks.after(node, _fitted(results, node), gradient)
+        for i, gi in results:
+            edge = edges[i]
+            if edge is None or (relevant is not None and edge not in relevant):
+                continue
+            if gi._spec is not ins[i]:
+                gi = fit(gi, ins[i], node)
+            if edge in pending:
+                pending[edge] = _sum(pending[edge], gi)
+            else:
+                pending[edge] = gi
+                heappush(heap, (-edge.seq, edge))
+        if special and state.anomaly.get():
+            _check_nan(node, pending)
         if not retain_graph and node.saved:
             node.saved = FREED
 
 
-def _step(
-    pending: dict[Node, Any], heap: list[tuple[int, Node]], node: Node, gradient: Any, graph: bool, relevant: Any
-) -> None:
-    """Send the gradient of one node's result to its inputs."""
-    if type(node) is Pick:
-        _add_output(pending, heap, node, gradient)
-        return
-    if state.state.special:
-        trace = state.tracing.get()
-        if trace is not None and node.seq < trace.start:
-            trace.refuse_old_graph(node.name())
-    edges = node.edges
+def _fitted(results: Sequence[tuple[int, Tensor]], node: Node) -> list[tuple[int, Tensor]]:
+    """The gradients that a hook gets to see: of inputs that need one, in the input's shape, dtype and device."""
     ins = node.variant.plan.ins
-    results: list[tuple[int, Tensor]] | None = [] if hooks.table else None
-    for i, gi in node.variant.gradients(node, gradient, graph):
-        edge = edges[i]
-        if edge is None or (relevant is not None and edge not in relevant):
-            continue
-        if gi._spec is not ins[i]:
-            gi = fit(gi, ins[i], node)
-        if results is not None:
-            results.append((i, gi))
-            continue
-        if edge in pending:
-            pending[edge] = _sum(pending[edge], gi)
-        else:
-            pending[edge] = gi
-            heappush(heap, (-edge.seq, edge))
-    if results is not None:
-        for i, gi in hooks.after(node, results, gradient):
-            target = edges[i]
-            assert target is not None, "only inputs with an edge are among the results"
-            _add(pending, heap, target, gi)
-    if state.state.special and state.anomaly.get():
-        _check_nan(node, pending)
+    return [(i, gi if gi._spec is ins[i] else fit(gi, ins[i], node)) for i, gi in results if node.edges[i] is not None]
+
+
+def _check_trace(node: Node) -> None:
+    trace = state.tracing.get()
+    if trace is not None and node.seq < trace.start:
+        trace.refuse_old_graph(node.name())
 
 
 def _add(pending: dict[Node, Any], heap: list[tuple[int, Node]], node: Node, gradient: Any) -> None:
@@ -144,7 +145,7 @@ def accumulate(leaf: Leaf, gradient: Tensor) -> None:
         old.add_(gradient)
     else:
         tensor.grad = old + gradient
-    if hooks.table:
+    if hooks.watch.on:
         hooks.accumulated(leaf, tensor)
 
 

@@ -34,6 +34,18 @@ class Hooks:
 table: Final[WeakKeyDictionary[Node, Hooks]] = WeakKeyDictionary()
 
 
+class Watch:
+    """Whether any node has ever had hooks: one load for the engine where nobody uses them."""
+
+    __slots__ = ("on",)
+
+    def __init__(self) -> None:
+        self.on = False
+
+
+watch: Final = Watch()
+
+
 class RemovableHandle:
     """Takes a hook out again: ``handle.remove()``, or as a context manager."""
 
@@ -58,6 +70,7 @@ def of(node: Node) -> Hooks:
     found = table.get(node)
     if found is None:
         found = table[node] = Hooks()
+        watch.on = True
     return found
 
 

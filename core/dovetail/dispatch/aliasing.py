@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from dovetail.dispatch import state
 from dovetail.dispatch.ownership import owns
@@ -80,20 +81,44 @@ def cell_of(t: Tensor) -> Cell:
     if alias is None:
         cell = Cell(raw(t), t._spec, t._version)
         cell.join(t)
-        t._alias = Alias(cell, (), None, (), contiguous_strides(t._spec.shape), 0)
+        t._alias = Alias(cell, (), None, (), contiguous_strides(t._spec.dims))
         return cell
     return alias.cell
 
 
 def make_view(base: Tensor, plan: Plan, live: tuple[Any, ...], data: Any, node: Node | None) -> Tensor:
     """Make the tensor of a view op: it shares storage and graph with ``base``."""
-    cell = base._alias.cell if base._alias is not None else cell_of(base)
     alias = base._alias
-    assert alias is not None, "cell_of has made it"
-    strides, offset = plan.op.view(plan, alias.strides, alias.offset, live)  # type: ignore[operator]  # a view op's rule
+    if alias is None:
+        cell_of(base)
+        alias = base._alias
+        assert alias is not None, "cell_of has made it"
+    cell = alias.cell
+    strides = plan.layouts.get(alias.strides)
+    if strides is None:
+        strides = plan.layouts[alias.strides] = plan.op.view(plan, alias.strides, 0, live)[0]  # type: ignore[misc]
     step = ((plan, live),)
-    root, rsteps = (base, step) if alias.root is None else (alias.root, alias.rsteps + step)
-    return _member(data, plan.out, node, Alias(cell, alias.steps + step, root, rsteps, strides, offset))
+    made = new(Alias)
+    made.cell = cell
+    made.strides = strides
+    if alias.root is None:
+        made.steps = alias.steps + step if alias.steps else step
+        made.root = base
+        made.rsteps = step
+    else:
+        made.steps = alias.steps + step
+        made.root = alias.root
+        made.rsteps = alias.rsteps + step
+    t = new(Tensor)
+    t._data = data
+    t._spec = plan.out
+    t._node = node
+    t._alias = made
+    members = cell.members
+    members.append(ref(t))
+    if len(members) > cell.limit:
+        cell.prune()
+    return t
 
 
 def make_detached(base: Tensor) -> Tensor:
@@ -102,16 +127,12 @@ def make_detached(base: Tensor) -> Tensor:
     cell = cell_of(base)
     alias = base._alias
     assert alias is not None, "cell_of has made it"
-    return _member(data, base._spec, None, Alias(cell, alias.steps, None, (), alias.strides, alias.offset))
-
-
-def _member(data: Any, spec: Any, node: Node | None, alias: Alias) -> Tensor:
     t = new(Tensor)
     t._data = data
-    t._spec = spec
-    t._node = node
-    t._alias = alias
-    alias.cell.join(t)
+    t._spec = base._spec
+    t._node = None
+    t._alias = Alias(cell, alias.steps, None, (), alias.strides)
+    cell.join(t)
     return t
 
 

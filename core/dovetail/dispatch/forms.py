@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from dovetail.dispatch.aliasing import make_view
 from dovetail.dispatch.call import call, execute, prepare
 from dovetail.dispatch.constants import constant, dtype_of_number
 from dovetail.dispatch.plan import Plan, remember
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 Function = Callable[..., Any]
 
+NO_POSITIONS: Final[tuple[Any, ...]] = ()
 NOTHING: Final[dict[str, Any]] = {}
 """No keyword arguments."""
 
@@ -31,7 +33,9 @@ NOTHING: Final[dict[str, Any]] = {}
 def functions_of(op: Op) -> tuple[Function, Function]:
     """Return the function that users call, and the leaner one for operators, which never pass keywords."""
     kinds = [p.kind for p in op.signature.parameters]
-    if op.shape is None or op.view is not None or op.checks:
+    if op.view is not None and op.shape is not None and not op.checks:
+        function = viewing(op)
+    elif op.shape is None or op.checks:
         function = general(op)
     elif kinds == [TENSOR, TENSOR]:
         hot = binary(op)
@@ -200,11 +204,41 @@ def parametrized(op: Op) -> Function:
     return function
 
 
+def viewing(op: Op) -> Function:
+    """A view: one tensor, perhaps live positions, and parameters; the result is an alias."""
+    plans: dict[Any, Plan] = op.plans
+    lives = len(op.signature.live)
+
+    def function(x: Any = None, /, *args: Any, **params: Any) -> Any:
+        try:
+            live = args[:lives] if lives else NO_POSITIONS
+            key = (x._spec, args[lives:], *params.items()) if params else (x._spec, args)
+            p = plans[key]
+            a = x._data
+        except (KeyError, AttributeError, TypeError):
+            return _first_time(op, x, args, params)
+        if state.special or not p.quick:
+            return call(op, (x, *args), params)
+        o = p.kernel(a, *live)
+        e = x._node
+        if e is None:
+            return make_view(x, p, live, o, None)
+        n = new_node(Node)
+        v = n.variant = p.left or p.variant(1)
+        n.edges = (e, *p.no_edges)
+        n.seq = next_seq()
+        n.saved = v.save(a, *live, o)
+        return make_view(x, p, live, o, n)
+
+    return function
+
+
 def _first_time(op: Op, x: Any, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
     plan, inputs = prepare(op, _given(x, args), params)
     result = execute(plan, inputs)
-    if isinstance(x, Tensor) and len(inputs) == 1 and inputs[0] is x:
-        key = (x._spec, args, *params.items()) if params else (x._spec, args)
+    lives = len(op.signature.live)
+    if isinstance(x, Tensor) and len(inputs) == 1 + lives and inputs[0] is x:
+        key = (x._spec, args[lives:], *params.items()) if params else (x._spec, args)
         try:
             remember(op, key, plan)
         except TypeError:

@@ -39,7 +39,7 @@ class Plan:
     __slots__ = (
         "op", "ins", "out", "outs", "layout", "statics", "casts", "slow", "kernel", "_out_kernel", "variants", "ruled",
         "differentiable", "decompose", "checks", "single", "graded", "visible", "backward_name", "device", "call",
-        "origin", "left", "right", "both",
+        "origin", "left", "right", "both", "layouts", "quick", "no_edges",
     )  # fmt: skip
 
     op: Op
@@ -64,6 +64,12 @@ class Plan:
     device: Device
     call: Call
     origin: str
+    layouts: dict[Any, Any]
+    """For a view op: the strides of the result by those of the input."""
+    no_edges: tuple[None, ...]
+    """The edges of a view op's live positions, which have none."""
+    quick: bool
+    """Whether a view op's shortcut may run the plan: no casts, no checks, a kernel."""
     left: Any
     right: Any
     both: Any
@@ -148,7 +154,10 @@ def make(op: Op, specs: Sequence[Spec | None], layout: tuple[Any, ...], statics:
         c for c in op.checks if op.name not in plan.device.runtime.native_checks and c.applies(*grouped, **plan.statics)
     )
     _bind(plan)
-    plan.slow = bool(plan.casts or plan.checks or plan.decompose or op.view or len(plan.outs) > 1)
+    plan.layouts = {}
+    plan.no_edges = (None,) * len(op.signature.live)
+    plan.quick = not (plan.casts or plan.checks or plan.decompose or len(plan.outs) > 1)
+    plan.slow = not plan.quick or op.view is not None
     return plan
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dovetail.errors import AutogradError
@@ -12,8 +12,6 @@ from dovetail.tensor.tensor import Tensor, new
 if TYPE_CHECKING:
     from dovetail.dispatch.plan import Plan
     from dovetail.record.op import GradientRule
-
-Gradients = Iterator[tuple[int, Any]]
 
 
 class Variants(dict[int, "Variant"]):
@@ -33,7 +31,7 @@ class Variants(dict[int, "Variant"]):
 class Variant:
     """``save(*inputs, *outputs)`` picks the arrays that the rules name; :meth:`gradients` runs the rules."""
 
-    __slots__ = ("plan", "save", "saved", "steps", "saves_output", "joint")
+    __slots__ = ("plan", "save", "saved", "steps", "saves_output", "specs")
 
     def __init__(self, plan: Plan, mask: int) -> None:
         self.plan = plan
@@ -45,9 +43,9 @@ class Variant:
         picked = sorted({s for rule, _ in rules for name in rule.values for s in slots[name]})
         self.save = _saver(arity + len(plan.outs), picked)
         self.saved = tuple(picked)
+        self.specs = tuple(plan.ins[s] if s < arity else plan.outs[s - arity] for s in picked)
         self.saves_output = any(s >= arity for s in picked)
         place = {slot: i for i, slot in enumerate(picked)}
-        self.joint = op.joint is not None
         self.steps = tuple(
             (
                 target,
@@ -58,8 +56,8 @@ class Variant:
             for rule, target in rules
         )
 
-    def gradients(self, node: Node, g: Any, graph: bool) -> Gradients:
-        """Yield (input number, gradient) for every input that needs one."""
+    def gradients(self, node: Node, g: Any, graph: bool) -> list[tuple[int, Any]]:
+        """Return (input number, gradient) for every input that needs one."""
         saved = node.saved
         if saved is FREED:
             raise AutogradError(
@@ -68,34 +66,40 @@ class Variant:
                 "or autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second "
                 f"time or if you need to access saved tensors after calling backward. (in {node.name()})"
             )
-        values = self.values(node, saved, graph) if saved else saved
-        for target, function, places, keywords in self.steps:
-            arguments = [p(values) if callable(p) else values[p] for p in places]
-            result = function(g, *arguments, **keywords) if keywords else function(g, *arguments)
-            if target is None:
-                yield from ((i, gi) for i, gi in enumerate(result) if gi is not None)
-            elif result is not None:
-                yield target, result
-
-    def values(self, node: Node, saved: Sequence[Any], graph: bool) -> list[Any]:
-        """The saved arrays as tensors, with their edges only when a graph of the backward pass is asked for."""
-        plan = self.plan
-        arity = len(plan.ins)
         values: list[Any] = []
-        for slot, array in zip(self.saved, saved, strict=True):
-            spec = plan.ins[slot] if slot < arity else plan.outs[slot - arity]
+        for array, spec in zip(saved, self.specs):  # noqa: B905  # same length by construction, and it runs per node
             if spec is None:
                 values.append(array)
                 continue
             t = new(Tensor)
             t._data = array
             t._spec = spec
-            t._alias = None
-            t._node = None
-            if graph:
-                t._node = node.edges[slot] if slot < arity else _edge_of_output(plan, node, slot - arity)
+            t._alias = t._node = None
             values.append(t)
-        return values
+        if graph:
+            self._connect(node, values)
+        results: list[tuple[int, Any]] = []
+        for target, function, places, keywords in self.steps:
+            if not places:
+                result = function(g, **keywords) if keywords else function(g)
+            elif not keywords and len(places) == 1:
+                place = places[0]
+                result = function(g, values[place] if type(place) is int else place(values))
+            else:
+                arguments = [values[p] if type(p) is int else p(values) for p in places]
+                result = function(g, *arguments, **keywords)
+            if target is None:
+                results += [(i, gi) for i, gi in enumerate(result) if gi is not None]
+            elif result is not None:
+                results.append((target, result))
+        return results
+
+    def _connect(self, node: Node, values: Sequence[Any]) -> None:
+        """Give the saved values their edges: the backward pass itself is differentiated."""
+        arity = len(self.plan.ins)
+        for slot, value in zip(self.saved, values, strict=True):
+            if isinstance(value, Tensor):
+                value._node = node.edges[slot] if slot < arity else _edge_of_output(self.plan, node, slot - arity)
 
 
 def _edge_of_output(plan: Plan, node: Node, output: int) -> Node | None:

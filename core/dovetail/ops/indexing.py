@@ -67,11 +67,12 @@ def position(index: int, size: int, dim: int) -> int:
 
 def _slice(item: slice, size: int) -> tuple[int, int, int]:
     """First position, length and step of a slice."""
-    start, stop, step = (None if v is None else v.__index__() for v in (item.start, item.stop, item.step))
-    if step is not None and step <= 0:
+    step = item.step
+    if step is not None and step.__index__() <= 0:
         raise ArgumentError("step must be greater than zero (use flip() to reverse a dimension)")
-    first, last, stride = slice(start, stop, step).indices(size)
-    return first, max(0, -(-(last - first) // stride)), stride
+    first, last, stride = item.indices(size)
+    length = last - first if stride == 1 else -(-(last - first) // stride)
+    return first, length if length > 0 else 0, stride
 
 
 def _view_of(x: Tensor, items: Sequence[Any]) -> Tensor:
@@ -98,10 +99,39 @@ def _view_of(x: Tensor, items: Sequence[Any]) -> Tensor:
 
 def getitem(self: Tensor, index: Any) -> Tensor:
     """``x[index]``: a view for positions, slices, None and ``...``; a copy for tensors, lists and masks."""
+    found = _plain_index(index, self._spec.dims)
+    if found is not None:
+        return basic_index(self, found[0], pattern=found[1])
     items = _items(index)
     if all(map(_is_basic, items)):
         return _view_of(self, _without_ellipsis(items, self._spec.ndim))
     return _Advanced(self, items).read()
+
+
+def _plain_index(index: Any, dims: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[Any, ...]] | None:
+    """Positions and pattern of an index of ints and slices, the common one; None for any other."""
+    items = index if type(index) is tuple else (index,)
+    if len(items) > len(dims):
+        return None
+    starts: list[int] = []
+    pattern: list[Any] = []
+    for dim, size in enumerate(dims):
+        if dim >= len(items):
+            starts.append(0)
+            pattern.append((size, 1))
+            continue
+        item = items[dim]
+        kind = type(item)
+        if kind is int:
+            starts.append(item if 0 <= item < size else position(item, size, dim))
+            pattern.append("int")
+        elif kind is slice:
+            first, length, step = _slice(item, size)
+            starts.append(first)
+            pattern.append((length, step))
+        else:
+            return None
+    return tuple(starts), tuple(pattern)
 
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:

@@ -149,7 +149,7 @@ def view(input: Tensor, *shape: Any) -> Tensor:
 def reshape(input: Tensor, *shape: Any) -> Tensor:
     """The same elements in another shape: a view where the strides allow it, else a copy."""
     alias = input._alias
-    if alias is not None:
+    if alias is not None and not is_contiguous(input._spec.dims, alias.strides):
         target = infer_shape(packed(shape), input._spec.size)
         if view_strides(input._spec.shape, alias.strides, target) is None:
             return view_as_shape(input.clone(), target)

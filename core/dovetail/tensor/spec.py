@@ -35,9 +35,11 @@ class Size(tuple[int, ...]):
 class Spec:
     """Shape, dtype and device as one object: equal specs are identical, so ``is`` compares all three at once."""
 
-    __slots__ = ("shape", "dtype", "device", "ndim", "size", "__weakref__")
+    __slots__ = ("shape", "dims", "dtype", "device", "ndim", "size", "__weakref__")
 
     shape: Size
+    dims: tuple[int, ...]
+    """The shape as a plain tuple, which is cheaper to take apart."""
     dtype: Dtype
     device: Device
     ndim: int
@@ -77,6 +79,7 @@ def spec(shape: tuple[int, ...], dtype: Dtype, device: Device) -> Spec:
         if found is None:
             found = Spec()
             found.shape = Size(shape)
+            found.dims = key[0]
             found.dtype = dtype
             found.device = device
             found.ndim = len(found.shape)

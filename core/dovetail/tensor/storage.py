@@ -40,35 +40,38 @@ class Cell:
         members = self.members
         members.append(ref(tensor))
         if len(members) > self.limit:
-            self.members = [m for m in members if m() is not None]
-            self.limit = max(8, 2 * len(self.members))
+            self.prune()
+
+    def prune(self) -> None:
+        """Drop the references to tensors that are gone."""
+        self.members = [m for m in self.members if m() is not None]
+        self.limit = max(8, 2 * len(self.members))
 
 
 class Alias:
     """How one tensor looks at a storage.
 
     ``steps`` lead from the cell's base to its value. ``root`` is the graph base of a view (None for a base itself and
-    for a detached alias, which keep their own edge), ``rsteps`` lead from the root to the view. ``strides`` and
-    ``offset`` are PyTorch's logical ones, in elements.
+    for a detached alias, which keep their own edge), ``rsteps`` lead from the root to the view. ``strides`` are
+    PyTorch's logical ones, in elements.
     """
 
-    __slots__ = ("cell", "steps", "root", "rsteps", "strides", "offset")
+    __slots__ = ("cell", "steps", "root", "rsteps", "strides")
 
-    def __init__(
-        self,
-        cell: Cell,
-        steps: Steps,
-        root: Tensor | None,
-        rsteps: Steps,
-        strides: Strides,
-        offset: int,
-    ) -> None:
+    def __init__(self, cell: Cell, steps: Steps, root: Tensor | None, rsteps: Steps, strides: Strides) -> None:
         self.cell = cell
         self.steps = steps
         self.root = root
         self.rsteps = rsteps
         self.strides = strides
-        self.offset = offset
+
+    @property
+    def offset(self) -> int:
+        """Where in the storage the first element lies, in elements; asked for too rarely to be kept."""
+        strides, offset = contiguous_strides(self.cell.spec.shape), 0
+        for plan, live in self.steps:
+            strides, offset = plan.op.view(plan, strides, offset, live)
+        return offset
 
 
 def contiguous_strides(shape: tuple[int, ...]) -> Strides:
