@@ -9,10 +9,10 @@ from typing import Any, Final
 import numpy as np
 
 from dovetail.backend import Array, Call, KernelTable, dtypes, ops, transfer
-from dovetail_numpy import philox
+from dovetail_numpy import kernel_math, philox
+from dovetail_numpy.binding import HALF, Kernel, elementwise, widened
 
 table: Final = KernelTable()
-Kernel = Callable[..., Array]
 
 # IEEE 754 has an answer for 1/0 and inf-inf, and every backend gives it in silence. NumPy's setting belongs to the
 # context, so it is switched once for the process: a `with np.errstate` per call would cost as much as the call.
@@ -21,38 +21,8 @@ np.seterr(all="ignore")
 CHECKED: Final = frozenset({"index_select", "gather", "wrap_index"})
 """Ops whose kernels raise IndexError by themselves."""
 
-_HALF: Final = (dtypes.float16, dtypes.bfloat16)
-"""Types that are computed in float32 and rounded once."""
-
-
-def elementwise(ufunc: Any) -> Callable[[Call], Kernel]:
-    """Bind a ufunc: 0-d results as arrays, 16-bit floats through float32."""
-
-    def bind(call: Call) -> Kernel:
-        first = call.inputs[0].dtype
-        if first in _HALF:
-            return _widened(ufunc, call.output.dtype.host)
-        if call.output.shape == ():
-            return partial(ufunc, out=...)
-        return ufunc  # type: ignore[no-any-return]  # a ufunc is a function on arrays
-
-    return bind
-
-
-def _widened(function: Any, host: Any) -> Kernel:
-    def kernel(*arrays: Array, out: Array = None) -> Array:
-        result = np.asarray(function(*(np.asarray(a, np.float32) for a in arrays))).astype(host)
-        if out is None:
-            return result
-        out[...] = result
-        return out
-
-    return kernel
-
-
-def _ufunc(op: Any, ufunc: Any) -> None:
-    table.binder(op, out=True)(elementwise(ufunc))
-
+for _family in (kernel_math,):
+    table.update(_family.table)
 
 for _op, _function in (
     (ops.add, np.add),
@@ -66,10 +36,6 @@ for _op, _function in (
     (ops.floor_divide, np.floor_divide),
     (ops.remainder, np.remainder),
     (ops.fmod, np.fmod),
-    (ops.exp, np.exp),
-    (ops.log, np.log),
-    (ops.sqrt, np.sqrt),
-    (ops.tanh, np.tanh),
     (ops.eq, np.equal),
     (ops.ne, np.not_equal),
     (ops.lt, np.less),
@@ -83,7 +49,7 @@ for _op, _function in (
     (ops.logical_not, np.logical_not),
     (ops.isnan, np.isnan),
 ):
-    _ufunc(_op, _function)
+    table.binder(_op, out=True)(elementwise(_function))
 
 
 @table.binder(ops.power)
@@ -317,8 +283,8 @@ def _argmin(x: Array, dim: int | None, keepdim: bool) -> Array:
 
 @table.binder(ops.matmul)
 def _matmul(call: Call) -> Kernel:
-    if call.output.dtype in _HALF:
-        return _widened(np.matmul, call.output.dtype.host)
+    if call.output.dtype in HALF:
+        return widened(np.matmul, call.output.dtype.host)
     if call.output.shape == ():
         return lambda a, b: np.asarray(np.matmul(a, b))
     return np.matmul

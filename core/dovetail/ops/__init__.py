@@ -13,7 +13,9 @@ from dovetail.ops import (
     indexing,
     random,
     reduction,
+    rounding,
     shape,
+    trigonometric,
     values,
     writing,
 )
