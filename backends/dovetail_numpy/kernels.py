@@ -157,7 +157,7 @@ def _expand(call: Call) -> Kernel:
         own = (0,) * lead + x.strides
         strides = tuple(0 if wide else s for wide, s in zip(stretched, own, strict=True))
         if not x.flags.c_contiguous:
-            return np.broadcast_to(x, shape)
+            return np.lib.stride_tricks.as_strided(x, shape, strides)  # broadcast_to's views cannot be written
         return np.ndarray(shape, x.dtype, x, 0, strides)
 
     return kernel

@@ -35,6 +35,9 @@ def raw(t: Tensor) -> Any:
         return fresh(t)
 
 
+Tensor.refresh = staticmethod(raw)  # type: ignore[assignment]  # called as Tensor.refresh(t)
+
+
 def fresh(t: Tensor) -> Any:
     """Regenerate the value of a stale alias, and for a view its graph edge too."""
     alias = t._alias
@@ -139,8 +142,11 @@ def make_detached(base: Tensor) -> Tensor:
 # ------------------------------------------------------------------------------------------ writing
 
 
-def check_writable(t: Tensor, recording: bool) -> None:
-    """Raise PyTorch's errors for writes that the graph or the layout does not allow."""
+def check_writable(t: Tensor, recording: bool, *, one_value: bool = False) -> None:
+    """Raise PyTorch's errors for writes that the graph or the layout does not allow.
+
+    An expanded view may be written when all its elements get ``one_value``.
+    """
     if recording and type(t._node) is Leaf and (t._alias is None or t._alias.root is None):
         raise InPlaceError(
             "a leaf Variable that requires grad is being used in an in-place operation. "
@@ -154,7 +160,7 @@ def check_writable(t: Tensor, recording: bool) -> None:
             "a view of a leaf Variable that requires grad is being used in an in-place operation. "
             f"(shape {list(t.shape)}; write under `with no_grad():`, or to a view of a clone)"
         )
-    if overlaps(t):
+    if not one_value and overlaps(t):
         raise InPlaceError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory "
             f"location. Please clone() the tensor before performing the operation. (shape {list(t.shape)}, strides "
@@ -216,10 +222,11 @@ def write(cell: Cell, steps: Sequence[Step], data: Any) -> Any:
     if trace is None and runtime.writes_in_place:
         box = [cell.base]
         cell.base = None
-        base = box[0] if owns(box, runtime) else runtime.copy(box[0])
-        if runtime.write(base, replay(base, steps), data):
-            return base
-        cell.base = base
+        if not owns(box, runtime):
+            box[0] = runtime.copy(box[0])
+        cell.base = box[0]
+        if runtime.write(box[0], replay(box[0], steps), data):
+            return box[0]
     return scattered(cell, steps, data)
 
 

@@ -10,11 +10,11 @@ from dovetail.dispatch import state
 from dovetail.dispatch.aliasing import assign, check_writable, raw
 from dovetail.dispatch.call import execute, prepare
 from dovetail.dispatch.ownership import owns
-from dovetail.dispatch.plan import Plan
+from dovetail.dispatch.plan import Plan, lookup
 from dovetail.dispatch.recording import record
 from dovetail.errors import DtypeError, InPlaceError, ShapeError
 from dovetail.record import registry
-from dovetail.tensor.tensor import Tensor
+from dovetail.tensor.tensor import Tensor, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +58,15 @@ def put(target: Tensor, value: Tensor, name: str, recording: bool) -> None:
         value = registry.get("cast").call(value, dtype=spec.dtype)
     raw(value)
     assign(target, value, recording and (value._node is not None or target._node is not None))
+
+
+def put_over(target: Tensor, value: Tensor, name: str, recording: bool) -> None:
+    """As :func:`put`, for a value that does not depend on what the tensor held: its edge leads to both all the same."""
+    if recording and target._node is not None and (target._alias is None or target._alias.root is None):
+        op = registry.get("overwrite")
+        plan = lookup(op, (target._spec, value._spec), (target._spec, value._spec), (), {})
+        value = wrap(raw(value), value._spec, record(plan, (target, value), (None, None), (None,)))
+    put(target, value, name, recording)
 
 
 def _check(op: Op, plan: Plan, target: Tensor) -> None:

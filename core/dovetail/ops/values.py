@@ -20,7 +20,7 @@ from dovetail.autograd.hooks import RemovableHandle
 from dovetail.dispatch import state
 from dovetail.dispatch.aliasing import check_writable, make_detached, raw
 from dovetail.dispatch.constants import constant
-from dovetail.dispatch.inplace import put
+from dovetail.dispatch.inplace import put_over
 from dovetail.dispatch.reading import host_values
 from dovetail.errors import ArgumentError, ArgumentRuntimeError, ArgumentTypeError, AutogradError
 from dovetail.ops.casting import to
@@ -118,14 +118,16 @@ def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """Write the values of another tensor, broadcast and converted to this one's dtype and device; returns itself."""
     raw(input)
     recording = not state.state.special or state.grad_enabled.get()
-    check_writable(input, recording)
+    check_writable(input, recording, one_value=src is input)
+    if src is input:
+        return input
     spec = input._spec
     if not isinstance(src, Tensor):
         src = Tensor.make(Tensor, src, dtype=spec.dtype, device=spec.device)
     source = to(src, device=spec.device, dtype=spec.dtype)
     if source._spec.shape != spec.shape:
         source = expand(source, spec.shape)
-    put(input, source, "copy", recording)
+    put_over(input, source, "copy", recording)
     return input
 
 
@@ -136,8 +138,8 @@ def fill_(input: Tensor, value: Any) -> Tensor:
     recording = not state.state.special or state.grad_enabled.get()
     if not isinstance(value, Tensor):
         value = constant(value, input.dtype, input.device)
-    check_writable(input, recording)
-    put(input, filled(to(value, device=input.device, dtype=input.dtype), input.shape), "fill", recording)
+    check_writable(input, recording, one_value=True)
+    put_over(input, filled(to(value, device=input.device, dtype=input.dtype), input.shape), "fill", recording)
     return input
 
 

@@ -43,6 +43,9 @@ class Tensor(TensorMethods):
     __array_ufunc__: ClassVar[None] = None
     """NumPy leaves ``np.ones(2) + t`` to the tensor, so that the graph is kept."""
 
+    refresh: ClassVar[Callable[[Tensor], Any]]
+    """Set by aliasing: a write to its storage may have given a view another edge, which is found when it is asked for."""
+
     make: ClassVar[Callable[..., Tensor]]
     """Set by the constructor's module: turns data into a tensor."""
 
@@ -133,7 +136,7 @@ class Tensor(TensorMethods):
     @property
     def requires_grad(self) -> bool:
         """Whether gradients flow to this tensor."""
-        return self._node is not None
+        return self._edge() is not None
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -143,7 +146,7 @@ class Tensor(TensorMethods):
         """Make this a leaf that collects gradients, or no longer one; returns itself."""
         if not isinstance(requires_grad, bool | int):
             raise ArgumentTypeError(f"requires_grad must be a bool, got {requires_grad!r}")
-        node = self._node
+        node = self._edge()
         if node is not None and type(node) is not Leaf:
             if requires_grad:
                 return self
@@ -161,13 +164,20 @@ class Tensor(TensorMethods):
     @property
     def is_leaf(self) -> bool:
         """Whether the tensor was not computed from tensors that require gradients."""
-        return self._node is None or type(self._node) is Leaf
+        node = self._edge()
+        return node is None or type(node) is Leaf
 
     @property
     def grad_fn(self) -> Node | None:
         """The node of the call that made this tensor, None for a leaf."""
-        node = self._node
+        node = self._edge()
         return None if type(node) is Leaf else node
+
+    def _edge(self) -> Node | None:
+        """The edge as it is now."""
+        if self._alias is not None:
+            Tensor.refresh(self)
+        return self._node
 
     @property
     def _version(self) -> int:
