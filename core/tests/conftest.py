@@ -49,7 +49,7 @@ class Oracle:
     def function(self, name: str) -> Callable[..., Any] | None:
         """PyTorch's function of that name, also a method or one of ``nn.functional``."""
         torch = self.torch
-        for place in (torch, torch.nn.functional, torch.special):
+        for place in (torch.nn.functional, torch, torch.special):
             if hasattr(place, name):
                 return getattr(place, name)  # type: ignore[no-any-return]
         return getattr(torch.Tensor, name, None)
@@ -138,6 +138,8 @@ class Oracle:
             found.append(self._derivatives(result, [*args, *words.values()], ours=side == 0))
         (first, second), (first_expected, second_expected) = found
         for mine, yours in ((first, first_expected), (second, second_expected)):
+            if not yours and mine:
+                continue
             assert len(mine) == len(yours)
             for a, b in zip(mine, yours, strict=True):
                 np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-10)
@@ -152,7 +154,12 @@ class Oracle:
         again = [g for g in first if g is not None and g.requires_grad]
         second: list[Any] = [None] * len(sources)
         if again:
-            second = list(grad(self._weighted(again, 2, ours), sources, allow_unused=True))
+            try:
+                second = list(grad(self._weighted(again, 2, ours), sources, allow_unused=True))
+            except RuntimeError as error:
+                if ours or "is not implemented" not in str(error):
+                    raise
+                second = []  # PyTorch has no second derivative of some: there is nothing to compare with
         firsts, seconds = ([self._host(g, s) for g, s in zip(gs, sources)] for gs in (first, second))
         return firsts, seconds
 

@@ -62,7 +62,11 @@ def test_special_values_are_those_of_pytorch(oracle: Any, op: Op, dtype: str, wa
         oracle.check_values(op, sample, dtype, special=True)
 
 
-SMOOTH = cases((op for op in PUBLIC if op.nondifferentiable is None), {"float": ("float64",)})
+COARSE = ("hardsigmoid",)
+"""PyTorch multiplies by the 1/6 of float32, in float64 too."""
+SMOOTH = cases(
+    (op for op in PUBLIC if op.nondifferentiable is None and op.name not in COARSE), {"float": ("float64",)}
+)
 
 
 @pytest.mark.oracle
