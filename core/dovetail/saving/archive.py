@@ -12,9 +12,9 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import IO, Any, Final
+from typing import IO, Any, Final, cast
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class Entry:
 # ---------------------------------------------------------------------------------------------------- writing
 
 
-def write(file: IO[bytes], entries: Sequence[tuple[str, Buffer]]) -> None:
+def write(file: IO[bytes], entries: Iterable[tuple[str, Buffer]]) -> None:
     """Write an archive of named buffers, front to back, so that a pipe will do."""
     written: list[Entry] = []
     place = 0
@@ -73,7 +73,7 @@ def _put(file: IO[bytes], data: Buffer) -> None:
     """Write all of a buffer: a raw file may take less at a time."""
     view = memoryview(data).cast("B") if memoryview(data).nbytes else memoryview(b"")
     while view:
-        taken = file.write(view)
+        taken = cast("int | None", file.write(view))  # a file of the user's may not say
         if taken is None or taken >= len(view):
             return
         view = view[taken:]
@@ -122,8 +122,7 @@ class Archive:
     """The entries of a zip file, each checked against the bytes that are really there.
 
     Only stored entries are read: a file cannot unfold into more than its own size. Entries that overlap, come
-    twice,
-    or reach outside the file are errors, as is anything that zip itself cannot make sense of.
+    twice, or reach outside the file are errors, as is anything that zip itself cannot make sense of.
 
     Args:
         file: a file that can seek, at the beginning of the archive.
@@ -134,19 +133,13 @@ class Archive:
         self.file = file
         self.label = label
         self.entries: dict[str, Entry] = {}
-        self._begin = file.tell()
+        self._end = file.tell()
+        """Where the entries that were added so far end."""
         self._size = file.seek(0, io.SEEK_END)
         try:
             with zipfile.ZipFile(file) as directory:
                 found = directory.infolist()
-        except (
-            zipfile.BadZipFile,
-            NotImplementedError,
-            OSError,
-            ValueError,
-            struct.error,
-            EOFError,
-        ) as error:
+        except Exception as error:  # whatever a broken archive runs into
             raise self.error(f"is damaged or cut short ({error})") from error
         for info in sorted(found, key=lambda info: info.header_offset):
             self._add(info)
@@ -162,13 +155,13 @@ class Archive:
                 f"has a compressed entry {name!r} ({info.compress_size} bytes that claim to unfold into "
                 f"{info.file_size}); entries are always stored as they are"
             )
-        end = max((entry.start + entry.size for entry in self.entries.values()), default=self._begin)
         start = self._start_of(info)
-        if info.header_offset < end:
+        if info.header_offset < self._end:
             raise self.error(f"has an entry {name!r} that overlaps another or lies outside the archive")
         if start + info.file_size > self._size:
             raise self.error(f"is cut short: entry {name!r} needs {info.file_size} bytes from {start} on")
         self.entries[name] = Entry(name, start, info.file_size, info.CRC, info.header_offset)
+        self._end = start + info.file_size
 
     def _start_of(self, info: zipfile.ZipInfo) -> int:
         """Return where the bytes of an entry begin, which only its local header knows."""
@@ -186,14 +179,14 @@ class Archive:
         """Return the bytes of an entry, in memory of their own, after checking their CRC-32."""
         entry = self.entries[name]
         data = np.empty(entry.size, np.uint8)
-        view = memoryview(data)
+        view = data.data
         self.file.seek(entry.start)
         while len(view):
             count = self._fill(view)
             if not count:
                 raise self.error(f"is cut short in entry {name!r}")
             view = view[count:]
-        if zlib.crc32(data) != entry.crc:
+        if zlib.crc32(data.data) != entry.crc:
             raise self.error(f"is damaged: the checksum of entry {name!r} is wrong")
         return data
 

@@ -15,17 +15,17 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Open a new file that takes the place of ``path`` when the block has succeeded.
 
     It is written in the same folder, brought to the disk, and renamed: whoever reads ``path`` sees the old
-    file or the
-    new one, also when the process is killed or the power fails. An error in the block leaves the old file as
-    it was. A symbolic link stays one, and what is no ordinary file (a device, a pipe) is written to directly.
+    file or the new one, also when the process is killed or the power fails. An error in the block leaves the
+    old file as it was. A symbolic link stays one, and what is no ordinary file (a device, a pipe) is written
+    to directly.
     """
     target = os.path.realpath(path)
     if os.path.exists(target) and not os.path.isfile(target):
         with open(target, "wb") as file:
             yield file
         return
-    folder, name = os.path.split(target)
-    handle, temporary = tempfile.mkstemp(prefix=f".{name[:100]}.", suffix=".tmp", dir=folder)
+    folder = os.path.dirname(target)
+    handle, temporary = tempfile.mkstemp(prefix=".dovetail-", suffix=".tmp", dir=folder)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import IO, Any, Final
 
 from dovetail.errors import ArgumentTypeError
@@ -18,6 +19,9 @@ from dovetail.saving.tree import Decoder, Encoder
 FORMAT: Final = "dovetail checkpoint"
 VERSION: Final = 1
 DESCRIPTION: Final = "dovetail.json"
+
+_PLACEHOLDER: Final = object()
+"""What stands for a tensor while a description is only checked."""
 
 File = str | os.PathLike[str] | IO[bytes]
 
@@ -49,49 +53,55 @@ def save(obj: Any, f: File) -> None:
     description = {"format": FORMAT, "version": VERSION, "tensors": table.rows(), "root": root}
     text = json.dumps(description, separators=(",", ":"), allow_nan=False).encode("ascii")
 
-    def entries() -> Any:
+    def entries() -> Iterator[tuple[str, bytes | memoryview]]:
         yield DESCRIPTION, text
         yield from table.entries()
 
     if isinstance(f, str | os.PathLike):
         with replacing(f) as file:
             archive.write(file, entries())
-    elif hasattr(f, "write"):
+    elif hasattr(f, "write") and not isinstance(f, io.TextIOBase):
         archive.write(f, entries())
     else:
-        raise ArgumentTypeError(f"save needs a path or a file open for writing, got {type(f).__name__}")
+        raise ArgumentTypeError(f"save needs a path or a file open for writing bytes, got {type(f).__name__}")
 
 
-def load(f: File, map_location: MapLocation = None, *, weights_only: bool = True) -> Any:
+def load(
+    f: File,
+    map_location: MapLocation = None,
+    *,
+    weights_only: bool | None = None,
+    mmap: bool | None = None,
+) -> Any:
     """Read what :func:`save` has written, or the weights in a file of PyTorch's.
 
     Everything is checked before anything is built: the archive, its checksums, and the description. Nothing
-    that a
-    file holds is ever executed.
+    that a file holds is ever executed.
 
-    Args: f: a path, or a file that is open for reading bytes. map_location: where tensors go: a device or its
-        name for all, a dict from the places in the file ("cpu",
-            "cuda:0") to others, or a function of a tensor on the CPU and its place that returns the tensor.
-            Left out, each goes to where it was saved from, or to the default device where there is no such
-            hardware.
-        weights_only: accepted for programs written for PyTorch; only True is possible.
+    Args:
+        f: a path, or a file that is open for reading bytes.
+        map_location: where tensors go: a device or its name for all, a dict from the places in the file
+            ("cpu", "cuda:0") to others, or a function of a tensor on the CPU and its place that returns the
+            tensor. Left out, each goes to where it was saved from, or to the default device where there is no
+            such hardware.
+        weights_only: accepted for programs written for PyTorch; False is refused.
+        mmap: accepted likewise; values are read and checked in any case.
 
-    Raises: SavedFileError: a file that is damaged, cut short, of another format or version, or hostile.
-        RefusedGlobalError: a PyTorch file that holds more than tensors and plain data; the message names
-        what.
+    Raises:
+        SavedFileError: a file that is damaged, cut short, of another format or version, or hostile.
+        RefusedGlobalError: a PyTorch file that holds more than tensors and plain data; the message names it.
     """
-    if not weights_only:
+    if weights_only is False:
         raise ArgumentTypeError(
             "weights_only=False asks to execute what the file contains, which dovetail never does: load the "
-            "weights "
-            "and build the objects around them in code"
+            "weights, and build the objects around them in code"
         )
     placement = Placement(map_location)
     if isinstance(f, str | os.PathLike):
         with open(f, "rb") as file:
             return _load(file, placement, archive.label_of(f))
-    if not hasattr(f, "read"):
-        raise ArgumentTypeError(f"load needs a path or a file open for reading, got {type(f).__name__}")
+    if not hasattr(f, "read") or isinstance(f, io.TextIOBase):
+        raise ArgumentTypeError(f"load needs a path or a file open for reading bytes, got {type(f).__name__}")
     return _load(archive.seekable(f), placement, archive.label_of(f))
 
 
@@ -115,8 +125,9 @@ class Reader:
     def __init__(self, found: archive.Archive) -> None:
         self.archive = found
         self.error = found.error
-        text = found.read(DESCRIPTION).tobytes()
+        data = found.read(DESCRIPTION).tobytes()
         try:
+            text = data.decode("ascii")
             self.description = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
         except (ValueError, RecursionError) as error:
             raise self.error(f"has a description that cannot be read ({error})") from error
@@ -130,8 +141,8 @@ class Reader:
         if version != VERSION or isinstance(version, bool):
             raise self.error(
                 f"is of format version {version!r}, and this dovetail reads version {VERSION}: it was "
-                "written by another "
-                "release, load it with that one or upgrade"
+                "written "
+                "by another release, load it with that one or upgrade"
             )
         if set(description) != {"format", "version", "tensors", "root"}:
             raise self.error(f"has a description with the parts {sorted(description)}")
@@ -147,10 +158,11 @@ class Reader:
     def _decode(self, leaf: Callable[[int], Any]) -> Any:
         return Decoder(leaf, self.error).decode(self.description["root"])
 
-    def _checked_number(self, count: int) -> Callable[[int], None]:
-        def check(number: int) -> None:
+    def _checked_number(self, count: int) -> Callable[[int], object]:
+        def check(number: int) -> object:
             if not 0 <= number < count:
                 raise self.error(f"speaks of tensor {number} and describes {count}")
+            return _PLACEHOLDER
 
         return check
 

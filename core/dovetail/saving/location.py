@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dovetail import ops
+from dovetail.contract import discovery
 from dovetail.contract.device import Device
 from dovetail.errors import ArgumentTypeError, BackendError, DeviceError
 from dovetail.tensor.tensor import Tensor
@@ -37,8 +38,7 @@ class Placement:
         ):
             raise ArgumentTypeError(
                 "map_location is a device, a string, a dict from location to location, a function of a "
-                "tensor and its "
-                f"location, or None, got {type(map_location).__name__}"
+                f"tensor and its location, or None, got {type(map_location).__name__}"
             )
         self.map_location = map_location
         self.devices: dict[str, Device | None] = {}
@@ -47,33 +47,35 @@ class Placement:
         """Return a tensor of a host array that was saved at ``tag``."""
         chosen = self.map_location
         if chosen is None or isinstance(chosen, Device | str):
-            return self._on(array, tag if chosen is None else chosen, asked=chosen is not None)
+            return self._on(array, tag, chosen)
         if isinstance(chosen, Mapping):
-            target = chosen.get(tag)
-            return self._on(array, tag if target is None else target, asked=target is not None)
-        tensor = ops.from_numpy(array).to("cpu")
-        result = chosen(tensor, tag)
+            return self._on(array, tag, chosen.get(tag))
+        result = chosen(ops.tensor(array, device="cpu"), tag)
         if result is None:
-            return self._on(array, tag, asked=False)
+            return self._on(array, tag, None)
         if not isinstance(result, Tensor):
             raise ArgumentTypeError(
                 f"map_location returned a {type(result).__name__} where a tensor or None is needed"
             )
         return result
 
-    def _on(self, array: np.ndarray[Any, Any], place: str | Device, asked: bool) -> Tensor:
-        tensor = ops.from_numpy(array)
-        if asked:
-            return tensor.to(place)
-        assert isinstance(place, str)
-        if place not in self.devices:
-            self.devices[place] = _device_if_there(place)
-        device = self.devices[place]
-        return tensor if device is None else tensor.to(device)
+    def _on(self, array: np.ndarray[Any, Any], tag: str, asked: str | Device | None) -> Tensor:
+        """Return a tensor on the device that was asked for, else on the one that ``tag`` means here."""
+        if asked is not None:
+            return ops.tensor(array, device=asked)
+        if tag not in self.devices:
+            self.devices[tag] = _device_if_there(tag)
+        return ops.tensor(array, device=self.devices[tag])
 
 
 def _device_if_there(tag: str) -> Device | None:
-    """Return the device that a short form means here, None where there is none."""
+    """Return the device that a kind of hardware means here, None where there is none.
+
+    A file names no backends: a name of one is not looked up, so that it cannot make one be loaded.
+    """
+    discovery.discover()
+    if tag.partition(":")[0] in discovery.registrations:
+        return None
     try:
         return Device(tag)
     except (BackendError, DeviceError):

@@ -54,11 +54,8 @@ def load_zip(archive: Archive, placement: Placement) -> Any:
         raise archive.error(
             "is a TorchScript program, not a file of weights: save model.state_dict() with torch.save"
         )
-    order = (
-        archive.read(f"{folder}/byteorder").tobytes()
-        if f"{folder}/byteorder" in archive.entries
-        else b"little"
-    )
+    marked = f"{folder}/byteorder" in archive.entries  # since PyTorch 2.1
+    order = archive.read(f"{folder}/byteorder").tobytes() if marked else b"little"
     if order not in (b"little", b"big"):
         raise archive.error(f"has the unknown byte order {order[:20]!r}")
     stored = archive.read(pickles[0]).tobytes()
@@ -264,7 +261,9 @@ class Loading:
         return np.lib.stride_tricks.as_strided(stored[parts.offset :], parts.shape, strides)
 
 
-def _same(parts: Any, requires_grad: bool) -> Any:
+def _same(parts: Any, requires_grad: bool) -> TensorParts:
+    if not isinstance(parts, TensorParts):
+        raise ValueError(f"a parameter of a {type(parts).__name__}")
     return parts
 
 

@@ -97,8 +97,7 @@ class TensorParts:
         if self.numel and (last + 1) * self.dtype.itemsize > self.storage.size:
             raise ValueError(
                 f"a tensor of shape {self.shape}, strides {self.strides}, offset {self.offset} in a storage "
-                "of "
-                f"{self.storage.size} bytes"
+                f"of {self.storage.size} bytes"
             )
         if self.storage.size % self.dtype.itemsize:
             raise ValueError(f"a storage of {self.storage.size} bytes for elements of {self.dtype.name}")
@@ -201,7 +200,7 @@ def _fill_array(array: np.ndarray[Any, Any], state: Any) -> None:
         raise ValueError("a NumPy array whose state is broken")
     if not all(_is_count(size) for size in shape) or len(values) != math.prod(shape) * dtype.itemsize:
         raise ValueError(f"a NumPy array of shape {shape} with {len(values)} bytes")
-    array.__setstate__((1, shape, dtype, bool(fortran), values))
+    array.__setstate__((1, shape, dtype, bool(fortran), values))  # type: ignore[arg-type]  # NumPy's own form
 
 
 def _scalar(dtype: Any, data: Any) -> Any:
@@ -235,6 +234,12 @@ def _encode(text: Any, encoding: Any = "latin1") -> bytes:
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
         raise ValueError("a text whose encoding is not latin1")
     return text.encode("latin-1")
+
+
+def _size(sizes: Any = ()) -> Size:
+    if not isinstance(sizes, list | tuple) or not all(_is_count(size) for size in sizes):
+        raise ValueError("a torch.Size of something else")
+    return Size(sizes)
 
 
 def _container(name: str, cls: type) -> Allowed:
@@ -293,7 +298,7 @@ _FIXED: Final[dict[str, Any]] = {
     **{name: StorageType(name, dtype) for name, dtype in STORAGES.items()},
     **{f"torch {dtype.name}": dtype for dtype in dtypes.ALL},
     **_numpy_names(),
-    "torch Size": _container("torch.Size", Size),
+    "torch Size": Allowed("torch.Size", _size),
     "torch device": Allowed("torch.device", _device),
     "_codecs encode": Allowed("_codecs.encode", _encode),
     "collections OrderedDict": _container("OrderedDict", OrderedDict),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import numpy as np
 
@@ -149,7 +149,7 @@ def _bytes_of(value: Any) -> memoryview:
     """Return the values, row-major and little-endian."""
     array = value.detach().numpy() if isinstance(value, Tensor) else value
     array = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False))
-    return memoryview(array.reshape(-1).view(np.uint8))
+    return array.reshape(-1).view(np.uint8).data
 
 
 # ---------------------------------------------------------------------------------------------------- reading
@@ -174,7 +174,7 @@ class TableReader:
             self._check(number, row)
 
     def _check(self, number: int, row: Any) -> None:
-        if not isinstance(row, dict) or row.get("kind") not in _KEYS:
+        if not _is_row(row):
             raise self.error(f"describes tensor {number} in a way that is not of this format")
         keys = _KEYS[row["kind"]] | ({"of", "offset"} if "of" in row and row["kind"] != "array" else set())
         if set(row) != keys:
@@ -206,19 +206,13 @@ class TableReader:
         if entry.size != needed:
             raise self.error(
                 f"has {entry.size} bytes for tensor {number}, whose shape {row['shape']} and dtype "
-                f"{dtype.name} "
-                f"need {needed}"
+                f"{dtype.name} need {needed}"
             )
 
     def _check_view(self, number: int, row: Row) -> None:
         of, offset = row["of"], row["offset"]
         owner = self.rows[of] if _is_size(of) and of < len(self.rows) else None
-        if (
-            not isinstance(owner, dict)
-            or "of" in owner
-            or owner.get("kind") not in _KEYS
-            or owner["kind"] == "array"
-        ):
+        if not _is_row(owner) or "of" in owner or owner["kind"] == "array":
             raise self.error(
                 f"says that tensor {number} looks into {of!r}, which is no tensor with values of its own"
             )
@@ -239,14 +233,14 @@ class TableReader:
 
     def build(self, arrays: list[np.ndarray[Any, Any] | None], placement: Placement) -> list[Any]:
         """Return the tensor or array of every row."""
-        made: list[Any] = [
-            None
-            if array is None
-            else array
-            if row["kind"] == "array"
-            else placement.place(array, row["location"])
-            for array, row in zip(arrays, self.rows)
-        ]
+        made: list[Any] = []
+        for number, row in enumerate(self.rows):
+            array, arrays[number] = (
+                arrays[number],
+                None,
+            )  # so that host and device never hold everything twice
+            plain_array = array is None or row["kind"] == "array"
+            made.append(array if plain_array else placement.place(array, row["location"]))
         plain = list(made)
         for number, row in enumerate(self.rows):
             if "of" in row:
@@ -262,6 +256,10 @@ _KEYS: Final = {
 }
 
 
+def _is_row(value: Any) -> TypeGuard[Row]:
+    return isinstance(value, dict) and isinstance(value.get("kind"), str) and value["kind"] in _KEYS
+
+
 def _is_size(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST
 
@@ -271,7 +269,7 @@ def view_of(owner: Tensor, offset: int, shape: Sequence[int]) -> Tensor:
     base = owner.detach()
     if tuple(base.shape) == tuple(shape):
         return base
-    return base.reshape(-1)[offset : offset + math.prod(shape)].view(*shape)
+    return base.reshape(-1)[offset : offset + math.prod(shape)].view(tuple(shape))
 
 
 def _finished(value: Any, row: Row) -> Any:

@@ -1,9 +1,8 @@
 """Nested Python data as plain JSON, and back.
 
 What JSON has stands for itself: null, true, false, strings, finite numbers that survive. Everything else is
-an object
-with one key that says what it is; ``docs/file_format.md`` has the table. Tensors and arrays are numbers here;
-their description and their bytes are elsewhere in the file.
+an object with one key that says what it is; ``docs/file_format.md`` has the table. Tensors and arrays are
+numbers here; their description and their bytes are elsewhere in the file.
 """
 
 from __future__ import annotations
@@ -43,9 +42,9 @@ class Encoder:
     def encode(self, value: Any, path: str) -> Node:
         """Return the node of a value.
 
-        Raises: UnsavableError: a type without a form in the file, a container that holds itself, or too many
-            levels; it
-                names the path.
+        Raises:
+            UnsavableError: a type without a form in the file, a container that holds itself, or too many
+                levels; it names the path.
         """
         if value is None or type(value) in (bool, str):
             return value
@@ -53,7 +52,7 @@ class Encoder:
         if scalar is not None:
             return scalar(value)
         if isinstance(value, np.generic):
-            return {"scalar": [_host_name(value.dtype, path), value.tobytes().hex()]}
+            return _scalar_node(value, path)
         node = self.leaf(value, path)
         if node is not None:
             return node
@@ -87,8 +86,7 @@ class Encoder:
         if not _is_key(key):
             raise UnsavableError(
                 f"{path} has a key of type {type(key).__name__}: keys are str, int, float, bool, None, "
-                "bytes, dtypes, "
-                "devices, or tuples of them"
+                "bytes, dtypes, devices, or tuples of them"
             )
         return self.encode(key, f"the key {key!r} of {path}")
 
@@ -147,18 +145,19 @@ def _no_form(value: Any, path: str) -> str:
         hint = ": functions and classes are code, and a file holds none"
     return (
         f"{path} is a {cls.__module__}.{cls.__qualname__}, which cannot be saved{hint}. A file holds dicts, "
-        "lists, "
-        "tuples, strings, bytes, numbers, None, tensors, parameters, dtypes, devices and NumPy arrays."
+        "lists, tuples, strings, bytes, numbers, None, tensors, parameters, dtypes, devices and NumPy arrays."
     )
 
 
-def _host_name(host: np.dtype[Any], path: str) -> str:
+def _scalar_node(value: np.generic, path: str) -> Node:
     try:
-        return dtypes.from_host(host).name
+        name = dtypes.from_host(value.dtype).name
     except TypeError:
         raise UnsavableError(
-            f"{path} is a NumPy scalar of type {host}, which has no form in a file"
+            f"{path} is a NumPy scalar of type {value.dtype}, which has no form in a file"
         ) from None
+    little = np.asarray(value).astype(value.dtype.newbyteorder("<"))
+    return {"scalar": [name, little.tobytes().hex()]}
 
 
 # --------------------------------------------------------------------------------------------------- decoding

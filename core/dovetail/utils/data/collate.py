@@ -20,9 +20,9 @@ def default_collate(batch: Sequence[Any]) -> Any:
     strings and bytes stay a list; mappings, named tuples and sequences keep their form with every entry put
     together, tuples as a list. The rules are PyTorch's.
 
-    Raises: CollateError: samples whose shapes or lengths differ; it names the entry, both shapes and the
-        place inside
-            the sample.
+    Raises:
+        CollateError: samples whose shapes or lengths differ; it names the entry, both shapes and the place
+            inside the sample.
         CollateKeyError: mappings with different keys.
         CollateTypeError: a type that has no rule here; pass a ``collate_fn`` of your own.
 

@@ -41,12 +41,13 @@ class DataLoader(Generic[T_co]):
 
     The same seed gives the same batches on every backend and with any number of workers.
 
-    Args: dataset: a :class:`Dataset`, an :class:`IterableDataset`, or anything with positions and a length.
-        batch_size: samples in a batch; None gives the samples themselves, one at a time. shuffle: whether
-        each epoch has an order of its own at random. sampler: where the positions come from, instead of
-        ``shuffle``. batch_sampler: where lists of positions come from, instead of ``batch_size``,
-        ``shuffle``, ``sampler`` and
-            ``drop_last``.
+    Args:
+        dataset: a :class:`Dataset`, an :class:`IterableDataset`, or anything with positions and a length.
+        batch_size: samples in a batch; None gives the samples themselves, one at a time.
+        shuffle: whether each epoch has an order of its own at random.
+        sampler: where the positions come from, instead of ``shuffle``.
+        batch_sampler: where lists of positions come from, instead of ``batch_size``, ``shuffle``, ``sampler``
+            and ``drop_last``.
         num_workers: processes that fetch batches; 0 fetches in this one.
         collate_fn: makes a batch of a list of samples; :func:`default_collate` if left out.
         pin_memory: accepted for programs written for PyTorch; the backends transfer from ordinary memory.
@@ -56,17 +57,17 @@ class DataLoader(Generic[T_co]):
         multiprocessing_context: the start method ("fork", "spawn", "forkserver") or a context of
             :mod:`multiprocessing`; Python's default if left out.
         generator: where ``shuffle`` and the seeds of the workers come from; the default generator if left
-        out.
+            out.
         prefetch_factor: batches that each worker prepares ahead; 2 if left out.
         persistent_workers: keep the workers from one epoch to the next.
         pin_memory_device: accepted, as ``pin_memory`` is.
         in_order: whether batches come in the sampler's order; False gives each as soon as it is ready.
 
-    Raises: ArgumentError, ArgumentTypeError: arguments that exclude each other, or values that are not
-        allowed. MissingMethodsError: a dataset without the length that the default samplers need.
+    Raises:
+        ArgumentError, ArgumentTypeError: arguments that exclude each other, or values that are not allowed.
+        MissingMethodsError: a dataset without the length that the default samplers need.
         WorkerError: on iteration, a worker that was killed or gave no answer in time. What a dataset raises
-        in a
-            worker is raised here as it is, with the worker's traceback as a note.
+            in a worker is raised here as it is, with the worker's traceback as a note.
 
     >>> import dovetail
     >>> from dovetail.utils.data import DataLoader, TensorDataset
@@ -160,7 +161,7 @@ class DataLoader(Generic[T_co]):
 
     def _check_workers(self) -> None:
         workers = self.num_workers
-        if not isinstance(workers, int) or isinstance(workers, bool):
+        if type(workers) is not int:
             raise ArgumentTypeError(f"num_workers should be an int, but got {workers!r}")
         if workers < 0:
             raise ArgumentError(

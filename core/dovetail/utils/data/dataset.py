@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import warnings
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from dovetail import ops
+from dovetail.utils.data import draws
 from dovetail.utils.data.errors import DatasetSizeError, MissingMethodsError, SampleIndexError
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ class ChainDataset(IterableDataset[T_co]):
             yield from dataset
 
     def __len__(self) -> int:
-        return sum(len(dataset) for dataset in self._streams())  # type: ignore[arg-type]  # where streams have one
+        return sum(len(cast(Sized, dataset)) for dataset in self._streams())
 
 
 class Subset(Dataset[T_co]):
@@ -289,9 +289,10 @@ def random_split(
 ) -> list[Subset[T]]:
     """Return the dataset cut at random into parts that do not overlap.
 
-    Args: dataset: anything with a length and positions. lengths: the sizes of the parts, or fractions that
-        add up to 1; what rounding down leaves over goes to the
-            parts in turn.
+    Args:
+        dataset: anything with a length and positions.
+        lengths: the sizes of the parts, or fractions that add up to 1; what rounding down leaves over goes to
+            the parts in turn.
         generator: where the permutation comes from; the default generator if left out.
 
     Raises:
@@ -300,14 +301,14 @@ def random_split(
     >>> [len(part) for part in random_split(range(10), [0.33, 0.33, 0.34])]
     [4, 3, 3]
     """
-    total = len(dataset)  # type: ignore[arg-type]  # every dataset that has positions has a length
+    total = len(cast(Sized, dataset))
     sizes = _from_fractions(lengths, total) if _are_fractions(lengths) else [int(size) for size in lengths]
     if sum(sizes) != total or any(size < 0 for size in sizes):
         raise DatasetSizeError(
             "Sum of input lengths does not equal the length of the input dataset! "
             f"lengths={list(lengths)}, length of the dataset={total}"
         )
-    order: list[int] = ops.randperm(total, generator=generator).tolist()
+    order = draws.permutation(total, generator)
     ends = accumulate(sizes)
     return [Subset(dataset, order[end - size : end]) for size, end in zip(sizes, ends)]
 

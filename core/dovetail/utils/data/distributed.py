@@ -75,9 +75,7 @@ class DistributedSampler(Sampler[int]):
     def _order(self) -> list[int]:
         if not self.shuffle:
             return list(range(len(self.dataset)))
-        generator = Generator()
-        generator.manual_seed(self.seed + self.epoch)
-        return draws.permutation(len(self.dataset), generator)
+        return draws.permutation(len(self.dataset), Generator().manual_seed(self.seed + self.epoch))
 
     def __len__(self) -> int:
         return self.num_samples

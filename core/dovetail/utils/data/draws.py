@@ -8,37 +8,47 @@ from typing import Any
 import numpy as np
 
 from dovetail import dtypes, ops
+from dovetail.contract import discovery
+from dovetail.contract.device import Device
 from dovetail.random.generator import Generator
 from dovetail.tensor.tensor import Tensor
 
 _SEEDS = 2**63 - 1
 
 
+def _host() -> Device | None:
+    # The numbers are the same on every device; on the host nothing is compiled for each length.
+    return discovery.host_device()
+
+
 def seed(generator: Generator | None) -> int:
     """Return a seed for something else, drawn from a generator (the default one for None)."""
-    return int(ops.randint(0, _SEEDS, (), generator=generator).item())
+    return int(ops.randint(0, _SEEDS, (), generator=generator, device=_host()).item())
 
 
 def own_generator() -> Generator:
     """Return a new generator that is seeded from the default one."""
-    generator = Generator()
-    generator.manual_seed(seed(None))
-    return generator
+    return Generator().manual_seed(seed(None))
 
 
 def permutation(count: int, generator: Generator | None) -> list[int]:
     """Return the numbers below ``count`` in random order."""
-    return ops.randperm(count, generator=generator).tolist()  # type: ignore[no-any-return]  # a list of ints
+    return _ints(ops.randperm(count, generator=generator, device=_host()))
 
 
 def integers(high: int, count: int, generator: Generator | None) -> list[int]:
     """Return ``count`` numbers from 0 to ``high - 1``."""
-    return ops.randint(0, high, (count,), generator=generator).tolist()  # type: ignore[no-any-return]  # as above
+    return _ints(ops.randint(0, high, (count,), generator=generator, device=_host()))
 
 
 def uniform(count: int, generator: Generator | None) -> np.ndarray[Any, Any]:
     """Return ``count`` float64 numbers from 0 up to but not including 1."""
-    return np.asarray(ops.rand((count,), generator=generator, dtype=dtypes.float64).numpy())
+    return np.asarray(ops.rand((count,), generator=generator, dtype=dtypes.float64, device=_host()).numpy())
+
+
+def _ints(tensor: Tensor) -> list[int]:
+    found: list[int] = tensor.tolist()
+    return found
 
 
 def is_generator(value: object) -> bool:

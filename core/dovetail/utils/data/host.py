@@ -81,11 +81,6 @@ def _moved(tensor: Tensor, device: str) -> Tensor:
     return tensor.detach().to(device).requires_grad_(tensor.requires_grad)
 
 
-def manual_seed(seed: int) -> None:
-    """Seed the default generator of this process."""
-    ops.manual_seed(seed)
-
-
 def to_array(tensor: Tensor) -> np.ndarray[Any, Any]:
     """Return the values of a tensor on the host."""
     return tensor.detach().numpy()

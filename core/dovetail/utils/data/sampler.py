@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 import numpy as np
 
@@ -63,12 +63,13 @@ class SequentialSampler(Sampler[int]):
 class RandomSampler(Sampler[int]):
     """Positions in random order, or drawn with replacement.
 
-    Args: data_source: what has the length. replacement: whether a position may come more than once.
+    Args:
+        data_source: what has the length.
+        replacement: whether a position may come more than once.
         num_samples: how many positions an iteration gives, the length if left out; without replacement and
-        beyond
-            the length, one permutation follows another.
+            beyond the length, one permutation follows another.
         generator: where the draws come from; left out, each iteration seeds one of its own from the default
-        generator.
+            generator.
 
     Raises:
         ArgumentTypeError: ``replacement`` is not a bool.
@@ -144,10 +145,11 @@ class WeightedRandomSampler(Sampler[int]):
         replacement: whether a position may come more than once.
         generator: where the draws come from; the default generator if left out.
 
-    Raises: ArgumentTypeError: ``replacement`` is not a bool. ArgumentError: ``num_samples`` is not a positive
-        int, or ``weights`` is not one-dimensional. SamplingError: on iteration, weights that are negative,
-        not finite or all zero, or, without replacement,
-            fewer positive weights than samples.
+    Raises:
+        ArgumentTypeError: ``replacement`` is not a bool.
+        ArgumentError: ``num_samples`` is not a positive int, or ``weights`` is not one-dimensional.
+        SamplingError: on iteration, weights that are negative, not finite or all zero, or, without
+            replacement, fewer positive weights than samples.
     """
 
     def __init__(
@@ -198,7 +200,8 @@ class WeightedRandomSampler(Sampler[int]):
         points = draws.uniform(self.num_samples, self.generator) * cumulated[-1]
         found = np.searchsorted(cumulated, points, side="right")
         # Rounding may put a point onto the total: then it belongs to the last position that can be drawn.
-        return np.minimum(found, np.flatnonzero(self.weights)[-1])
+        last = np.flatnonzero(self.weights)[-1]
+        return np.asarray(np.minimum(found, last))
 
     def _without_replacement(self) -> np.ndarray[Any, Any]:
         possible = np.flatnonzero(self.weights)
@@ -241,7 +244,7 @@ class BatchSampler(Sampler["list[int]"]):
                 yield batch
 
     def __len__(self) -> int:
-        count = len(self.sampler)  # type: ignore[arg-type]  # only asked for where the sampler has a length
+        count = len(cast(Sized, self.sampler))
         return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
 
 

@@ -49,6 +49,11 @@ class Parcel:
     for_tensor: list[bool]
 
 
+def _view(memory: SharedMemory) -> memoryview:
+    assert memory.buf is not None, "a closed segment is never used"
+    return memory.buf
+
+
 def slot_name(prefix: str, slot: int, generation: int) -> str:
     """Return the name of a segment; short, because some systems allow 30 characters."""
     return f"{prefix}_{slot}_{generation}"
@@ -88,7 +93,7 @@ class _Pickler(pickle.Pickler):
             return NotImplemented
         array = np.ascontiguousarray(host.to_array(value)).reshape(value.shape)
         # As bytes: not every element type has a buffer format of its own.
-        buffer = pickle.PickleBuffer(array.reshape(-1).view(np.uint8))
+        buffer = pickle.PickleBuffer(array.reshape(-1).view(np.uint8).data)
         self._of_tensors[id(buffer)] = buffer
         return _make_tensor, (
             buffer,
@@ -129,8 +134,9 @@ class Outbox:
         sizes = [part.nbytes for part in parts]
         if sum(sizes) > self.inline and (segment := self._segment(slot, offsets(sizes)[1])) is not None:
             generation, memory = segment
+            view = _view(memory)
             for part, start in zip(parts, offsets(sizes)[0]):
-                memory.buf[start : start + part.nbytes] = part
+                view[start : start + part.nbytes] = part
             return Parcel(None, [], generation, sizes, pickler.for_tensor)
         return Parcel(file.getvalue(), [bytes(part) for part in parts[1:]], -1, sizes, pickler.for_tensor)
 
@@ -185,7 +191,7 @@ class Inbox:
         """Return the batch; nothing of it looks into the slot afterwards."""
         if parcel.inline is not None:
             return pickle.loads(parcel.inline, buffers=[bytearray(part) for part in parcel.buffers])
-        view = self._attach(slot, parcel.generation).buf
+        view = _view(self._attach(slot, parcel.generation))
         starts, _ = offsets(parcel.sizes)
         parts = [view[start : start + size] for start, size in zip(starts, parcel.sizes)]
         try:

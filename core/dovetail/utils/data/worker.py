@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from dovetail.random.generator import manual_seed
 from dovetail.utils.data import host
 from dovetail.utils.data.fetch import Collate, Fetcher, make_fetcher
 from dovetail.utils.data.transport import Outbox, Parcel
@@ -118,7 +119,7 @@ def serve(conn: connection.Connection, worker: Worker) -> None:
     """Answer each request in turn; returns when the parent process is gone."""
     parent = parent_process()
     parent_pid = os.getppid()
-    watched = [conn] if parent is None else [conn, parent.sentinel]
+    watched: list[Any] = [conn] if parent is None else [conn, parent.sentinel]
     while True:
         ready = connection.wait(watched, WATCH_SECONDS)
         if conn in ready:
@@ -150,7 +151,7 @@ class Worker:
         host.prepare_worker(job.settings)
         random.seed(job.seed)
         np.random.seed(np.random.SeedSequence([job.base_seed, job.worker]).generate_state(4))
-        host.manual_seed(job.seed)
+        manual_seed(job.seed)
         set_worker_info(WorkerInfo(job.worker, job.workers, job.seed, job.dataset))
         if job.init is not None:
             job.init(job.worker)
