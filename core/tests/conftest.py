@@ -19,6 +19,7 @@ from dovetail.record.samples import Arg, Sample
 FLOATS = ("float32", "float64", "float16", "bfloat16")
 DTYPES = {"float": FLOATS, "int": ("int64", "int32", "uint8"), "bool": ("bool",)}
 SPECIAL = (0.0, -0.0, math.inf, -math.inf, math.nan, 1.0, -1.0, 1e-40, -1e-40, 3.0e38, 0.5, -0.5)
+SMALLEST = {"float64": 2.0**-1074, "float32": 2.0**-149, "float16": 2.0**-24, "bfloat16": 2.0**-133}
 UNIT = {"float64": 2.0**-53, "float32": 2.0**-24, "float16": 2.0**-11, "bfloat16": 2.0**-8}
 
 
@@ -218,7 +219,7 @@ class Oracle:
         finite = np.isfinite(a) & np.isfinite(rounded)
         unit = UNIT[dtype]
         scale = np.max(np.abs(b[np.isfinite(b)]), initial=0.0) if allowed > 100 else np.abs(b)
-        limit = (2 * unit * scale + 2.0**-149) * max(allowed, 0.5001)
+        limit = (2 * unit * scale + SMALLEST[dtype]) * max(allowed, 0.5001)
         off = np.abs(a - b)
         good = np.where(finite, off <= limit, (a == rounded) | (np.isnan(a) & np.isnan(rounded)))
         # where one of the two overflows, the other must be next to the largest number

@@ -21,6 +21,7 @@ from dovetail.ops import (
     rounding,
     shape,
     softmax,
+    special,
     trigonometric,
     values,
     writing,
