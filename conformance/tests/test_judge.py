@@ -248,6 +248,25 @@ def test_premature_overflow_is_an_error_like_any_other():
     assert not judge(Agree.ulp(f32=3, f64=1), np.array([F32.largest], np.float32), beyond, case)
 
 
+@pytest.mark.parametrize("fmt", [F32, F64])
+def test_overflow_begins_half_an_ulp_above_the_largest(fmt):
+    largest = np.array([fmt.largest], fmt.dtype)
+    case = Case("add", fmt.name, {"input": largest})
+    for share, bound, good in ((0.25, 0.75, True), (0.25, np.nextafter(0.75, 0), False), (0.5, 0.5, True)):
+        part = np.array([share * 2.0 ** (fmt.emax + 1 - fmt.precision)])
+        expected = evaluate(lambda m, x, part=part: x + part, largest)
+        verdict = judge(Agree.ulp(f32=bound, f64=bound), np.array([np.inf], fmt.dtype), expected, case)
+        assert verdict.ok is good
+
+
+def test_a_nan_where_a_number_was_due_is_infinitely_wrong():
+    x = np.ones(3, np.float32)
+    for agree, expected in ((EXP, evaluate(lambda m, x: m.exp(x), x)), (SUM, exact_sum(np.diag(x), 0))):
+        case = Case("f", "float32", {"input": x})
+        verdict = judge(agree, expected.rounded(F32) * np.array([1, np.nan, 1], np.float32), expected, case)
+        assert (verdict.failures, verdict.index, verdict.worst) == (1, (1,), np.inf)
+
+
 def test_a_limit_is_decided_exactly():
     """Errors of just over and just under the bound, closer than the wide format can tell."""
     exact = Fraction(4, 3)
@@ -330,8 +349,9 @@ def test_no_false_alarm_on_reductions(seed):
 def test_sums_whose_terms_overflow_have_no_bound():
     x = np.array([[3e38, 3e38, -3e38], [1, 2, 3]], np.float32)
     case = Case("sum", "float32", {"input": x}, {"dim": 1}, elementwise=False)
-    verdict = judge(SUM, np.array([np.inf, 6], np.float32), exact_sum(x, 1), case)
-    assert (verdict.ok, verdict.excluded) == (True, 1)
+    for lost in (np.inf, np.nan, 0):
+        verdict = judge(SUM, np.array([lost, 6], np.float32), exact_sum(x, 1), case)
+        assert (verdict.ok, verdict.excluded) == (True, 1)
     assert not judge(SUM, np.array([np.inf, 5], np.float32), exact_sum(x, 1), case)
 
 

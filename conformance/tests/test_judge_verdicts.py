@@ -125,6 +125,25 @@ def test_running_error_bounds_what_float32_does(tree, seed):
     assert np.all(off[usable] <= 1.01 * running.error[usable] + expected.radius[usable])
 
 
+def test_running_error_of_reductions_is_their_own_bound_and_that_of_their_terms():
+    maths = Running("float32", bounds)
+    x = maths.number(np.full(1000, 0.125, np.float32))
+    unit, half = 2.0**-24, 2.0**-18  # half an ULP of 125
+    assert maths.sum(x).error == pytest.approx(42 * unit * 125 + half, rel=1e-6)
+    assert maths.mean(x).error == pytest.approx(42 * unit * 0.125 + 2.0**-28, rel=1e-6)
+    assert maths.dot(x, x).error == pytest.approx(42 * unit * 125 / 8 + 2.0**-21, rel=1e-6)
+    # Each product is half an ULP off; 2^-6 is a power of two, where the smaller ULP counts.
+    assert maths.sum(x * x).error == pytest.approx(42 * unit * 125 / 8 + 2.0**-21 + 1000 * 2.0**-31, rel=1e-6)
+    narrow = Running("bfloat16", bounds)
+    assert narrow.sum(narrow.number(x.value)).error == pytest.approx(42 * unit * 125 + 0.25, rel=1e-6)
+
+
+def test_running_error_of_a_flushing_device():
+    x = np.array([1e-30, 1.0], np.float32)
+    square = Running("float32", bounds, flush=True)
+    assert (square.number(x) * x).error.tolist() == pytest.approx([F32.smallest_normal, 2.0**-25], rel=1e-6)
+
+
 def test_running_error_knows_overflow_constants_and_its_gaps():
     maths = Running("float32", bounds)
     x = np.array([-100.0, 1.0], np.float32)
@@ -168,6 +187,9 @@ def test_distributions_pass_and_faults_do_not():
     assert judge_counts(dice, np.full(6, 1 / 6), case)
     assert not judge_counts(dice + np.array([900, 0, 0, 0, 0, 0]), np.full(6, 1 / 6), case)
     assert not judge_counts([5, 5, 1], [0.5, 0.5, 0], case)
+    # Outcomes too rare for the test are pooled: one of them is no surprise.
+    assert judge_counts([500, 499, 1, 0], [0.5, 0.5 - 2e-5, 1e-5, 1e-5], case)
+    assert judge_counts([2, 1], [0.5, 0.5], case)
     with pytest.raises(ValueError, match="no draws"):
         judge_continuous([], normal_cdf, case)
 

@@ -32,6 +32,7 @@ from dovetail_conformance.judge.functions import FUNCTIONS as FUNCTIONS
 from dovetail_conformance.judge.number import Formula as Formula
 from dovetail_conformance.judge.number import Maths as Maths
 from dovetail_conformance.judge.number import Number as Number
+from dovetail_conformance.judge.numpy_face import formula_of as formula_of
 from dovetail_conformance.judge.reference import Reference as Reference
 from dovetail_conformance.judge.reference import derivative as derivative
 from dovetail_conformance.judge.reference import evaluate as evaluate

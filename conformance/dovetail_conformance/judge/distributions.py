@@ -40,7 +40,7 @@ def judge_continuous(draws: Any, cdf: Callable[[NDArray[np.float64]], Any], case
 
 
 def judge_counts(observed: Any, probabilities: Any, case: Case) -> Verdict:
-    """Counts of outcomes against their probabilities; outcomes that are expected under 5 times are pooled.
+    """Counts of outcomes against their probabilities; the rarest are pooled until 5 of them are expected.
 
     Errors: ValueError for no draws, or for probabilities that do not sum to 1.
     """
@@ -54,13 +54,15 @@ def judge_counts(observed: Any, probabilities: Any, case: Case) -> Verdict:
     impossible = (shares == 0) & (counts > 0)
     if impossible.any():
         return _decided(case, "chi-square", 0.0, int(total), "an outcome that cannot occur")
-    rare = shares * total < 5
-    parts = [(counts[~rare], shares[~rare] * total), (counts[rare].sum(), shares[rare].sum() * total)]
-    seen = np.append(*(np.atleast_1d(p[0]) for p in parts))
-    hoped = np.append(*(np.atleast_1d(p[1]) for p in parts))
-    seen, hoped = seen[hoped > 0], hoped[hoped > 0]
+    order = np.argsort(shares)
+    expected = shares[order] * total
+    first = int(np.searchsorted(np.cumsum(expected), 5.0))
+    starts = np.append(0, np.arange(min(first + 1, len(order)), len(order)))
+    seen, hoped = np.add.reduceat(counts[order], starts), np.add.reduceat(expected, starts)
     statistic = float(np.sum((seen - hoped) ** 2 / hoped))
-    freedom = max(len(seen) - 1, 1)
+    freedom = len(seen) - 1
+    if not freedom:
+        return _decided(case, "chi-square", 1.0, int(total), "too few draws to tell outcomes apart")
     # The upper tail of the chi-square distribution is a regularised incomplete gamma function.
     p = float(mpmath.gammainc(freedom / 2, statistic / 2, regularized=True))
     return _decided(case, "chi-square", p, int(total), f"{statistic:.4g} with {freedom} degrees of freedom")

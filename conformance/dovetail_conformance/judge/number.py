@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dovetail_conformance.judge.functions import FUNCTIONS
+from dovetail_conformance.judge.numpy_face import call_function, call_ufunc
 
 Dim: TypeAlias = int | tuple[int, ...] | None
 Formula: TypeAlias = Callable[..., "Number"]
@@ -32,7 +33,6 @@ class Number:
     """
 
     __slots__ = ("maths", "value", "error", "given", "direct")
-    __array_ufunc__ = None  # an array on the left hands the operation over, as a whole, to the number
 
     def __init__(
         self,
@@ -118,6 +118,18 @@ class Number:
     def equals(self, other: object) -> NDArray[np.bool_]:
         """Where the values are equal; ``==`` compares the objects."""
         return np.asarray(self.value == self.maths.number(other).value, bool)
+
+    # NumPy's functions, and operators with an array on the left, come here.
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **words: Any) -> Any:
+        if method != "__call__" or words:
+            return NotImplemented
+        return call_ufunc(self.maths, ufunc.__name__, inputs)
+
+    def __array_function__(
+        self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], words: dict[str, Any]
+    ) -> Any:
+        return call_function(self.maths, function.__name__, args, words)
 
     def __repr__(self) -> str:
         return f"Number({self.value!r}, error={self.error!r})"
@@ -218,6 +230,29 @@ class Maths(ABC):
     def square(self, input: object) -> Number:
         """input * input."""
         return self.mul(input, input)
+
+    def hypot(self, input: object, other: object) -> Number:
+        """sqrt(input^2 + other^2); infinite if either is, be the other one NaN."""
+        a, b = self.number(input), self.number(other)
+        infinite = self.abs(a).equals(np.inf) | self.abs(b).equals(np.inf)
+        root = self.function("sqrt", self.add(self.square(a), self.square(b)))
+        return self.where(infinite, np.inf, root)
+
+    def logaddexp(self, input: object, other: object) -> Number:
+        """log(exp(input) + exp(other)), from the larger one and the distance."""
+        larger, distance = self._apart(input, other)
+        return self.add(larger, self.function("log1p", self.function("exp", self.neg(distance))))
+
+    def logaddexp2(self, input: object, other: object) -> Number:
+        """log2(2^input + 2^other), from the larger one and the distance."""
+        larger, distance = self._apart(input, other)
+        rest = self.function("log1p", self.function("exp2", self.neg(distance)))
+        return self.add(larger, self.div(rest, self.function("log", 2.0)))
+
+    def _apart(self, input: object, other: object) -> tuple[Number, Number]:
+        """The larger one, and how far apart the two are: equal infinities are not."""
+        a, b = self.number(input), self.number(other)
+        return self.maximum(a, b), self.where(a.equals(b), 0.0, self.abs(self.sub(a, b)))
 
     def __getattr__(self, name: str) -> Callable[[object], Number]:
         """``m.exp`` and the like: the functions of ``FUNCTIONS`` as methods."""

@@ -36,8 +36,12 @@ from dovetail_conformance.judge.ulp import (
 Enclosure: TypeAlias = tuple[Fraction, Fraction] | None
 """Two rationals with the exact value between them; None where it is no number: the wide value says what."""
 
-LADDER = (128, 256, 1024, 4096)
+LADDER = (128, 512, 4096)
 """Bits asked for one after the other. A value that is at a tie to the last of them is taken to be the tie."""
+
+_DEEP = 1280
+"""The finer of two computations has so many bits at least: float64 reaches 2^-1074, and so may a difference
+from 1 in a formula such as 1 - tanh(x)^2, which fewer bits would show as nothing at all."""
 
 
 class Source(ABC):
@@ -145,8 +149,9 @@ def derivative(formula: Formula, *inputs: Any, wrt: int = 0, order: int = 1) -> 
     source = _DerivativeSource(formula, arrays, wrt, order)
     ends = source.enclose(range(arrays[0].size), WIDE_BITS + 8)
     middles = [np.nan if pair is None else to_wide((pair[0] + pair[1]) / 2) for pair in ends]
-    value = np.asarray(middles, np.longdouble).reshape(arrays[0].shape)
-    return Reference(value, np.where(np.isnan(value), np.longdouble(0), _rounding_radius(value)), source)
+    halves = [0 if pair is None else to_wide(pair[1] - pair[0]) for pair in ends]
+    value, half = (np.asarray(x, np.longdouble).reshape(arrays[0].shape) for x in (middles, halves))
+    return Reference(value, np.where(np.isnan(value), half, half + _rounding_radius(value)), source)
 
 
 def from_fractions(values: NDArray[Any], special: Wide | None = None) -> Reference:
@@ -185,7 +190,7 @@ class _FormulaSource(Source):
     def enclose(self, indices: Sequence[int], bits: int) -> list[Enclosure]:
         if not indices:
             return []
-        rough, fine = self._values(indices, bits + 32), self._values(indices, 2 * bits + 64)
+        rough, fine = self._values(indices, bits + 32), self._values(indices, max(2 * bits + 64, _DEEP))
         return [_between(a, b, bits) for a, b in zip(rough, fine, strict=True)]
 
     def _values(self, indices: Sequence[int], bits: int) -> list[Any]:
@@ -268,15 +273,14 @@ def _root(square: Fraction, bits: int, up: int) -> Fraction:
 
 
 def _between(rough: Any, fine: Any, bits: int) -> Enclosure:
-    """What two computations say, the second with twice the digits of the first: the truth is near both."""
+    """What two computations say, the second with far more digits than the first: the truth is near both."""
     a, b = to_fraction(rough), to_fraction(fine)
     if b is None:
         return None
     if a is None:
         return b - abs(b), b + abs(b)  # it took more digits to get anywhere: this says little yet
-    if a == b:
-        return a, b  # twice the digits did not change it: these are all the digits there are
-    width = 2 * abs(a - b) + abs(b) / (1 << bits)
+    # A zero may be all that the digits can show of something smaller.
+    width = 2 * abs(a - b) + (abs(b) or 1) / Fraction(1 << bits)
     return b - width, b + width
 
 

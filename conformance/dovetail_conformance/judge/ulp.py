@@ -151,9 +151,8 @@ def round_to(exact: Wide, fmt: Format) -> NDArray[Any]:
         rounded = np.ldexp(np.rint(np.ldexp(finite, -quantum)), quantum)
         # The products above are exact except below the wide range, where the sign must be put back.
         rounded = np.copysign(rounded, exact)
-        rounded = np.where(np.abs(rounded) > fmt.largest, np.copysign(np.longdouble(np.inf), exact), rounded)
         rounded = np.where(np.isfinite(exact), rounded, exact)
-        # Exact from here on: every value is a number of the format.
+        # Exact from here on: a number of the format, or a power of two above all of them, which is infinite.
         return np.asarray(rounded.astype(np.float64)).astype(fmt.dtype)
 
 
