@@ -1,0 +1,121 @@
+"""``compile``: a function that is captured when it is called, and run as a program from then on."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any, Final
+
+from dovetail.errors import CaptureError
+from dovetail.program.program import Program, capture
+from dovetail.tensor.tensor import Tensor
+
+MAX_PROGRAMS: Final = 8
+"""Programs of one function before it is said, once, why it is captured again and again."""
+
+
+class RecaptureWarning(UserWarning):
+    """A compiled function is captured ever anew because something that a program fixes keeps changing."""
+
+
+class Compiled:
+    """A function with the programs that were captured of it, one per combination of shapes, modes and constants.
+
+    The first call runs eagerly, so that state which is made lazily (an optimizer's moments) exists; the second captures.
+    A call whose shapes, train/eval modes or plain arguments differ from every program captures again.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.programs: dict[Any, list[Program]] = {}
+        self.reasons: list[str] = []
+        self._warm: set[Any] = set()
+        self._said = False
+        functools.update_wrapper(self, function, updated=())
+
+    def __call__(self, *args: Any, **params: Any) -> Any:
+        """Run the step: eagerly the first time, as a program afterwards."""
+        tensors, rest = _split(args, params)
+        key = (rest, tuple(t._spec for t in tensors))
+        if key not in self._warm:
+            self._warm.add(key)
+            return self.function(*args, **params)
+        reason = "no program exists for these shapes and arguments"
+        for program in self.programs.get(key, ()):
+            why = program.mismatch(tensors)
+            if why is None:
+                return program(*tensors)
+            reason = why
+        self._note(reason)
+
+        def step(*values: Tensor) -> Any:
+            positional, named = _join(args, params, values)
+            return self.function(*positional, **named)
+
+        program = capture(step, *tensors)
+        self.programs.setdefault(key, []).append(program)
+        return program(*tensors)
+
+    def _note(self, reason: str) -> None:
+        self.reasons.append(reason)
+        if len(self.reasons) > MAX_PROGRAMS and not self._said:
+            self._said = True
+            warnings.warn(
+                f"{getattr(self.function, '__name__', self.function)} was captured {len(self.reasons)} times, last because "
+                f"{reason}. Keep shapes equal (pad the last batch, or DataLoader(drop_last=True)) and pass numbers that "
+                "change as tensors.",
+                RecaptureWarning,
+                stacklevel=3,
+            )
+
+    def __repr__(self) -> str:
+        return f"<compiled {getattr(self.function, '__name__', self.function)}: {sum(map(len, self.programs.values()))} programs>"
+
+
+def _split(args: tuple[Any, ...], params: dict[str, Any]) -> tuple[list[Tensor], Any]:
+    """The tensors among the arguments, and all else as a key."""
+    tensors: list[Tensor] = []
+    rest: list[Any] = []
+    for name, value in (*enumerate(args), *params.items()):
+        if isinstance(value, Tensor):
+            tensors.append(value)
+            rest.append((name, "tensor", value.requires_grad))
+            continue
+        try:
+            hash(value)
+        except TypeError as error:
+            raise CaptureError(
+                f"a compiled function takes tensors and hashable values, argument {name!r} is a {type(value).__name__}: "
+                "let the function close over it, or pass its tensors one by one"
+            ) from error
+        rest.append((name, type(value), value))
+    return tensors, tuple(rest)
+
+
+def _join(args: tuple[Any, ...], params: dict[str, Any], values: tuple[Tensor, ...]) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments again, with other tensors in place of theirs."""
+    stand_ins = iter(values)
+    positional = [next(stand_ins) if isinstance(a, Tensor) else a for a in args]
+    named = {k: next(stand_ins) if isinstance(v, Tensor) else v for k, v in params.items()}
+    return positional, named
+
+
+def compile(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """Make a function (or a module) run as one program: a single compiled one where the backend has a compiler.
+
+    The function may run forward, backward and optimizer step; parameters, optimizer state, random streams and learning
+    rates stay live. Reading a value inside (``item()``, ``if``) is an error with the line that asked.
+
+    >>> import dovetail
+    >>> @dovetail.compile
+    ... def f(x):
+    ...     return (x * x).sum()
+    >>> [float(f(dovetail.ones(2) * i)) for i in range(3)]
+    [0.0, 2.0, 8.0]
+    """
+    if options:
+        raise CaptureError(f"compile() takes no options, got {', '.join(options)}")
+    if function is None:
+        return compile
+    return Compiled(function)
