@@ -46,6 +46,8 @@ def same(a, b):
         return len(a) == len(b) and all(same(x, y) for x, y in zip(a.items(), b.items()))
     if isinstance(a, list | tuple):
         return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b))
+    if isinstance(a, complex):
+        return same([a.real, a.imag], [b.real, b.imag])
     if isinstance(a, float):
         return (math.isnan(a) and math.isnan(b)) or (a == b and math.copysign(1, a) == math.copysign(1, b))
     return a == b

@@ -53,7 +53,8 @@ def equal(ours, theirs):
     if isinstance(theirs, list | tuple) and name != "torch":
         return type(ours) is type(theirs) and len(ours) == len(theirs) and all(map(equal, ours, theirs))
     if isinstance(theirs, np.ndarray):
-        return type(ours) is np.ndarray and ours.dtype == theirs.dtype and np.array_equal(ours, theirs)
+        native = theirs.dtype.newbyteorder("=")  # which is what NumPy makes of it when it reads a pickle
+        return type(ours) is np.ndarray and ours.dtype == native and np.array_equal(ours, theirs)
     return type(ours) is type(theirs) and ours == theirs
 
 

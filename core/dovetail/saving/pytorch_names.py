@@ -260,10 +260,13 @@ def _number(name: str, cls: type) -> Allowed:
     return Allowed(name, make)
 
 
-def _bytearray(*args: Any) -> bytearray:
-    if any(not isinstance(arg, bytes) for arg in args[:1]) or len(args) > 1:
-        raise ValueError("a bytearray of something else")
-    return bytearray(*args)
+def _bytes(name: str, cls: type) -> Allowed:
+    def make(data: Any = b"") -> Any:
+        if not isinstance(data, bytes):
+            raise ValueError(f"a {name} of something else")
+        return cls(data)
+
+    return Allowed(name, make)
 
 
 def _numpy_names() -> dict[str, Allowed]:
@@ -294,6 +297,14 @@ FILLERS: Final[dict[type, Callable[[Any, Any], None]]] = {
 }
 """What gives an object its state after it was made."""
 
+_BUILTINS: Final = {
+    "set": _container("set", set),
+    "frozenset": _container("frozenset", frozenset),
+    "complex": _number("complex", complex),
+    "bytes": _bytes("bytes", bytes),
+    "bytearray": _bytes("bytearray", bytearray),
+}
+
 _FIXED: Final[dict[str, Any]] = {
     **{name: StorageType(name, dtype) for name, dtype in STORAGES.items()},
     **{f"torch {dtype.name}": dtype for dtype in dtypes.ALL},
@@ -303,7 +314,9 @@ _FIXED: Final[dict[str, Any]] = {
     "_codecs encode": Allowed("_codecs.encode", _encode),
     "collections OrderedDict": _container("OrderedDict", OrderedDict),
     "collections Counter": _container("Counter", Counter),
-    **{f"{package} set": _container("set", set) for package in ("builtins", "__builtin__")},
-    **{f"{package} complex": _number("complex", complex) for package in ("builtins", "__builtin__")},
-    **{f"{package} bytearray": Allowed("bytearray", _bytearray) for package in ("builtins", "__builtin__")},
+    **{
+        f"{package} {name}": made
+        for package in ("builtins", "__builtin__")
+        for name, made in _BUILTINS.items()
+    },
 }

@@ -232,20 +232,18 @@ class TableReader:
         return data.astype(host, copy=False).reshape(row["shape"])
 
     def build(self, arrays: list[np.ndarray[Any, Any] | None], placement: Placement) -> list[Any]:
-        """Return the tensor or array of every row."""
-        made: list[Any] = []
+        """Return the tensor or array of every row; ``arrays`` is emptied on the way."""
+        made: list[Any] = [None] * len(self.rows)
         for number, row in enumerate(self.rows):
-            array, arrays[number] = (
-                arrays[number],
-                None,
-            )  # so that host and device never hold everything twice
-            plain_array = array is None or row["kind"] == "array"
-            made.append(array if plain_array else placement.place(array, row["location"]))
-        plain = list(made)
+            # Taken out of the list, so that host and device never hold everything twice.
+            array, arrays[number] = arrays[number], None
+            if array is not None:
+                placed = array if row["kind"] == "array" else placement.place(array, row["location"])
+                made[number] = _finished(placed, row)
         for number, row in enumerate(self.rows):
             if "of" in row:
-                plain[number] = view_of(made[row["of"]], row["offset"], row["shape"])
-        return [_finished(value, row) for value, row in zip(plain, self.rows)]
+                made[number] = _finished(view_of(made[row["of"]], row["offset"], row["shape"]), row)
+        return made
 
 
 _KEYS: Final = {

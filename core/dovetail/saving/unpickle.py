@@ -121,7 +121,7 @@ class Machine:
     def fill(self, state: Any) -> None:
         """Give the object on top of the stack its state."""
         target = self.stack[-1]
-        if target is REFUSED or state is REFUSED:
+        if target is REFUSED or state is REFUSED or _has_refused(state):
             return
         filler = self.fillers.get(type(target))
         if filler is None:
