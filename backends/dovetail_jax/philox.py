@@ -4,8 +4,8 @@ Every function is a jitted kernel of its own when it is called eagerly, and a pa
 called inside one; shapes, widths and dtypes are static, everything else is a live input. All need 64-bit
 mode: call them under ``jax.enable_x64(True)``.
 
-`dovetail.backend.streams` defines what every function returns, bit for bit. Its products are guarded against
-being contracted by the compiler; the results here are guarded once more, by :func:`_settled`.
+`dovetail.backend.streams` defines what every function returns, bit for bit, and keeps the compiler from
+contracting its products and sums.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def uniform_from_words(words: Array, *, dtype: Any, low: float = 0.0, high: floa
 @partial(jax.jit, static_argnames="dtype")
 def _uniform(words: Array, affine: streams.Affine | None, *, dtype: np.dtype[Any]) -> Array:
     _require_x64(words)
-    return _settled(streams.uniform(jnp, words, dtype, affine), words)
+    return streams.uniform(jnp, words, dtype, affine)
 
 
 def normal_from_words(words: Array, *, dtype: Any, mean: float = 0.0, std: float = 1.0) -> Array:
@@ -104,7 +104,7 @@ def normal_from_words(words: Array, *, dtype: Any, mean: float = 0.0, std: float
 @partial(jax.jit, static_argnames="dtype")
 def _normal(words: Array, affine: streams.Affine | None, *, dtype: np.dtype[Any]) -> Array:
     _require_x64(words)
-    return _settled(streams.normal(jnp, words, dtype, affine), words)
+    return streams.normal(jnp, words, dtype, affine)
 
 
 def randint_from_words(words: Array, *, low: int, high: int) -> Array:
@@ -146,19 +146,6 @@ def _below(words: Array, threshold: Array) -> Array:
 def _bernoulli(words: Array, p: Array) -> Array:
     _require_x64(words, jnp.uint32)
     return streams.bernoulli_from_words(jnp, words, p=p)
-
-
-def _settled(result: Array, words: Array) -> Array:
-    """Return the result in bits that a program around it must take as they are.
-
-    XLA drops the rounding to a short dtype where the program goes on in a wider one, and contracts the last
-    product with a sum that follows; an exclusive or with a zero that it can not know hides both from it.
-    """
-    if result.size == 0:
-        return result
-    bits = {2: jnp.uint16, 4: jnp.uint32, 8: jnp.uint64}[result.dtype.itemsize]
-    zero = streams.opaque_zero(jnp, words).astype(bits).reshape(())
-    return lax.bitcast_convert_type(lax.bitcast_convert_type(result, bits) ^ zero, result.dtype)
 
 
 def _require_x64(array: Array, dtype: Any = None) -> None:

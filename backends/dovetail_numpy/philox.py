@@ -113,7 +113,7 @@ def randint_from_words(words: Array, *, low: int, high: int) -> Array:
             scaled >>= _HALF
             scaled += (part >> _HALF) * span
             scaled >>= _HALF
-        numbers = scaled.view(np.int64)
+        numbers: Array = scaled.view(np.int64)
         numbers += np.int64(low)  # modulo 2^64; the sum itself is an int64
         return numbers
 

@@ -152,10 +152,16 @@ def test_the_number_of_threads_does_not_show(kernels: Any, monkeypatch: pytest.M
 def test_floats(kernels: Any, name: str) -> None:
     dtype = np.dtype(getattr(ml_dtypes, name, name))
     words = edge_words(streams.word_width(name))
-    for parameters in ({}, {"mean": 0.1, "std": 3.7}, *({"std": s} for s in (0.0, 1e-6, 1e5, 1e38, 1e-38))):
+    near_ties = [{"mean": 1 + 2.0**-k, "std": 2.0**-40} for k in (8, 11)]
+    for parameters in (
+        {},
+        {"mean": 0.1, "std": 3.7},
+        *near_ties,
+        *({"std": s} for s in (0.0, 1e-6, 1e5, 1e38)),
+    ):
         mine = numpy_philox.normal_from_words(words, dtype=dtype, **parameters)
         assert_same(kernels.normal_from_words(words, dtype=dtype, **parameters), mine)
-    for bounds in ({}, {"low": -0.3, "high": 0.7}, {"low": -1e-7, "high": 1e-7}):
+    for bounds in ({}, {"low": -0.3, "high": 0.7}, {"low": -1e-7, "high": 1e-7}, {"high": 2.0**-14}):
         mine = numpy_philox.uniform_from_words(words, dtype=dtype, **bounds)
         assert_same(kernels.uniform_from_words(words, dtype=dtype, **bounds), mine)
 

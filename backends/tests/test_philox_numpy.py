@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from typing import Any
 
@@ -79,6 +80,37 @@ def test_threads_do_not_disturb_each_other() -> None:
     for k, drawn in results.items():
         assert len(drawn) == 50
         assert all((words == reference([k, 0, 0], 501)).all() for words in drawn)
+
+
+# SHA-256 of 50,001 numbers each: a seed means the same numbers in every release, so these never change.
+FIXED = {
+    ("normal", "float32"): "fe46d33d4c6d76b307b9ee6d4e67321c49a0e74dab968cd87e8bd0812e476172",
+    ("normal", "float64"): "8bb7d7e53b4bb0e1e7dc87452adca259300fa882eaf3c5bf1b18f5dc39105d5a",
+    ("normal", "float16"): "ee0c7e5f6887071b85a75eaee01e18c566c7c10694fb4bbf5cbc7d1332dac643",
+    ("normal", "bfloat16"): "de9c48624056be63026807288d64e0634493a56e4a2d1699e504d9f2737fd26a",
+    ("uniform", "float32"): "5c0ce038ce85fe26bf4539f5f6ba6c437458de7f1855f05c56cfc1482c7759b7",
+    ("uniform", "float64"): "37efc44dc9b6ff528015e2336046cceea700ff0ab249c280d16470d3c9018d99",
+    ("uniform", "float16"): "5aef52bf9ab2a44580e93ed2d5b11247e23fe883b87e320b5d5027c5ce0caf79",
+    ("uniform", "bfloat16"): "a0635566c962f513508873ff5638dccf26764afca45662d26c14c4e860e22d0b",
+}
+
+
+@pytest.mark.parametrize(("kind", "dtype"), FIXED)
+def test_a_seed_means_the_same_numbers_for_ever(kind: str, dtype: str) -> None:
+    width = streams.word_width(dtype)
+    words = philox.random_words(np.array([20, 26, 11]), shape=(50_001,), width=width)
+    numbers = getattr(philox, f"{kind}_from_words")(words, dtype=FLOATS[dtype])
+    digest = hashlib.sha256(numbers.astype(numbers.dtype.newbyteorder("<")).tobytes()).hexdigest()
+    assert digest == FIXED[kind, dtype]
+
+
+def test_one_rounding_to_sixteen_bits() -> None:
+    """Next to a tie of the short dtype, on either side: by way of float32 both would be the tie."""
+    words = np.array([2**31 + 2**30, 2**30], np.uint32)  # quantiles 0.67 and -0.67
+    for name, bits in (("float16", 11), ("bfloat16", 8)):
+        dtype, tie = FLOATS[name], 1 + 2.0**-bits
+        above, below = philox.normal_from_words(words, dtype=dtype, mean=tie, std=2.0**-40).astype(np.float64)
+        assert (above, below) == (1 + 2.0 ** (1 - bits), 1.0)
 
 
 def test_uniforms_are_multiples_below_one() -> None:

@@ -299,8 +299,7 @@ def below(xp: Any, words: Array, threshold: Any) -> Array:
 def opaque_zero(xp: Any, words: Array) -> Array:
     """Return a zero of the words' dtype and shape (1,) that no compiler can know; words are not empty.
 
-    (A fourth power is 0 or 1 modulo 16.) Compilers contract ``a * b + c`` to one operation with one rounding,
-    and drop a rounding before a wider type, where they see both steps. This stands between the two.
+    (A fourth power is 0 or 1 modulo 16.) It stands between two steps that a compiler would make one.
     """
     first = xp.reshape(words, (-1,))[:1] & 0xFF
     square = first * first
@@ -310,6 +309,7 @@ def opaque_zero(xp: Any, words: Array) -> Array:
 def _pin_to(xp: Any, words: Array) -> Pin:
     """Return a function that rounds a product before anything is added to it, also in a compiled program.
 
+    Compilers contract ``a * b + c`` to one operation with one rounding where they see both steps.
     ``a * b - 0.0`` is the product for every value, and if a compiler contracts just that, it still is,
     correctly rounded. (``where(isnan(p), nan, p)`` does not serve: where the factors come from integers, XLA
     on a CPU proves that there is no nan, removes the test, and contracts.)
