@@ -10,7 +10,7 @@ from dovetail.errors import ArgumentError
 from dovetail.nn import functional as F
 from dovetail.nn import init as initial
 from dovetail.nn.module import Module
-from dovetail.nn.parameter import Parameter
+from dovetail.nn.parameter import Parameter, fresh
 
 if TYPE_CHECKING:
     from dovetail.contract.device import Device
@@ -336,7 +336,7 @@ class PReLU(Module):
         super().__init__()
         self.num_parameters = num_parameters
         self.init = init
-        self.weight = Parameter(ops.empty(num_parameters, device=device, dtype=dtype))
+        self.weight = fresh(ops.empty(num_parameters, device=device, dtype=dtype))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -12,7 +12,7 @@ from dovetail.nn import functional as F
 from dovetail.nn import init
 from dovetail.nn.linear import reset_bias
 from dovetail.nn.module import Module
-from dovetail.nn.parameter import Parameter
+from dovetail.nn.parameter import Parameter, fresh
 
 if TYPE_CHECKING:
     from dovetail.contract.device import Device
@@ -77,9 +77,9 @@ class Convolution(Module):
         self._check()
         self._reversed_padding_repeated_twice = self._padding_amounts()
         sizes = (out_channels, in_channels // groups, *self.kernel_size)
-        self.weight = Parameter(ops.empty(sizes, device=device, dtype=dtype))
+        self.weight = fresh(ops.empty(sizes, device=device, dtype=dtype))
         self.register_parameter(
-            "bias", Parameter(ops.empty(out_channels, device=device, dtype=dtype)) if bias else None
+            "bias", fresh(ops.empty(out_channels, device=device, dtype=dtype)) if bias else None
         )
         self.reset_parameters()
 

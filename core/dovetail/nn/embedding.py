@@ -11,7 +11,7 @@ from dovetail.nn import functional as F
 from dovetail.nn import init
 from dovetail.nn.functional.linear import row_index
 from dovetail.nn.module import Module
-from dovetail.nn.parameter import Parameter
+from dovetail.nn.parameter import Parameter, fresh
 
 if TYPE_CHECKING:
     from dovetail.contract.device import Device
@@ -66,7 +66,7 @@ class Embedding(Module):
         self.sparse = sparse
         if _weight is None:
             values = ops.empty((num_embeddings, embedding_dim), device=device, dtype=dtype)
-            self.weight = Parameter(values, requires_grad=not _freeze)
+            self.weight = fresh(values, requires_grad=not _freeze)
             self.reset_parameters()
         else:
             if tuple(_weight.shape) != (num_embeddings, embedding_dim):

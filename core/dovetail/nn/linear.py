@@ -10,7 +10,7 @@ from dovetail.errors import ArgumentError, ArgumentTypeError
 from dovetail.nn import functional as F
 from dovetail.nn import init
 from dovetail.nn.module import Module
-from dovetail.nn.parameter import Parameter
+from dovetail.nn.parameter import Parameter, fresh
 from dovetail.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ class Linear(Module):
         super().__init__()
         self.in_features = in_features
         self.out_features = out_features
-        self.weight = Parameter(ops.empty((out_features, in_features), device=device, dtype=dtype))
+        self.weight = fresh(ops.empty((out_features, in_features), device=device, dtype=dtype))
         self.register_parameter(
-            "bias", Parameter(ops.empty(out_features, device=device, dtype=dtype)) if bias else None
+            "bias", fresh(ops.empty(out_features, device=device, dtype=dtype)) if bias else None
         )
         self.reset_parameters()
 
@@ -100,9 +100,9 @@ class Bilinear(Module):
         self.in2_features = in2_features
         self.out_features = out_features
         sizes = (out_features, in1_features, in2_features)
-        self.weight = Parameter(ops.empty(sizes, device=device, dtype=dtype))
+        self.weight = fresh(ops.empty(sizes, device=device, dtype=dtype))
         self.register_parameter(
-            "bias", Parameter(ops.empty(out_features, device=device, dtype=dtype)) if bias else None
+            "bias", fresh(ops.empty(out_features, device=device, dtype=dtype)) if bias else None
         )
         self.reset_parameters()
 

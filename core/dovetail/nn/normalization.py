@@ -11,7 +11,7 @@ from dovetail.errors import ArgumentError
 from dovetail.nn import functional as F
 from dovetail.nn import init
 from dovetail.nn.module import Module
-from dovetail.nn.parameter import Parameter
+from dovetail.nn.parameter import Parameter, fresh
 
 if TYPE_CHECKING:
     from dovetail.contract.device import Device
@@ -68,7 +68,7 @@ class BatchNorm(Module):
         self.track_running_stats = track_running_stats
         for name, wanted in (("weight", affine), ("bias", affine and bias)):
             values = ops.empty(num_features, device=device, dtype=dtype) if wanted else None
-            self.register_parameter(name, None if values is None else Parameter(values))
+            self.register_parameter(name, None if values is None else fresh(values))
         mean = variance = count = None
         if track_running_stats:
             mean = ops.zeros(num_features, device=device, dtype=dtype)
@@ -196,7 +196,7 @@ class LayerNorm(Module):
         self.elementwise_affine = elementwise_affine
         for name, wanted in (("weight", elementwise_affine), ("bias", elementwise_affine and bias)):
             values = ops.empty(self.normalized_shape, device=device, dtype=dtype) if wanted else None
-            self.register_parameter(name, None if values is None else Parameter(values))
+            self.register_parameter(name, None if values is None else fresh(values))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 from dovetail import ops
 from dovetail.errors import ArgumentTypeError
@@ -33,13 +33,16 @@ class Parameter(Tensor):
     """
 
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Self:
-        return _own(cls, data, requires_grad)
+        return _shared(cls, data, requires_grad)
 
     def __init__(self, data: Tensor | None = None, requires_grad: bool = True) -> None:
         """Keep Tensor's own constructor out: everything was done in ``__new__``."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return _copied(self, memo, lambda: type(self)(self.data.clone(), self.requires_grad))
+        def copy() -> Self:
+            return _rebuilt(type(self), self.detach().clone(), self.requires_grad, {})
+
+        return _copied(self, memo, copy)
 
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
@@ -61,7 +64,7 @@ class Buffer(Tensor):
     persistent: bool
 
     def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Self:
-        buffer = _own(cls, data, isinstance(data, Tensor) and data.requires_grad)
+        buffer = _shared(cls, data, isinstance(data, Tensor) and data.requires_grad)
         buffer.persistent = persistent
         return buffer
 
@@ -70,7 +73,7 @@ class Buffer(Tensor):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         def copy() -> Self:
-            return _rebuilt(type(self), self.data.clone(), self.requires_grad, dict(self.__dict__))
+            return _rebuilt(type(self), self.detach().clone(), self.requires_grad, dict(self.__dict__))
 
         return _copied(self, memo, copy)
 
@@ -78,7 +81,13 @@ class Buffer(Tensor):
         return _rebuilt, (type(self), self.data, self.requires_grad, dict(self.__dict__))
 
 
-def _own(cls: type[Owned], data: Tensor | None, requires_grad: bool) -> Owned:
+def fresh(values: Tensor, requires_grad: bool = True) -> Parameter:
+    """Make a parameter of a tensor that nobody else holds, as a layer does: it has no alias to keep up with."""
+    return Tensor._make_subclass(Parameter, values, requires_grad)
+
+
+def _shared(cls: type[Owned], data: Tensor | None, requires_grad: bool) -> Owned:
+    """Make a leaf of the class that looks at the storage of ``data``, so that each sees what the other writes."""
     if data is None:
         data = ops.empty(0)
     if not isinstance(data, Tensor):
@@ -86,7 +95,10 @@ def _own(cls: type[Owned], data: Tensor | None, requires_grad: bool) -> Owned:
             f"{cls.__name__} data must be a Tensor, got {type(data).__name__}; "
             f"write nn.{cls.__name__}(dovetail.tensor(...))"
         )
-    return Tensor._make_subclass(cls, data, requires_grad)
+    owned = data.detach()
+    # A detached tensor is all that is wanted but for its class, and a subclass adds nothing to its layout.
+    owned.__class__ = cls
+    return cast(Owned, owned.requires_grad_(requires_grad))
 
 
 def _copied(owned: Owned, memo: dict[int, Any], copy: Callable[[], Owned]) -> Owned:
@@ -98,7 +110,7 @@ def _copied(owned: Owned, memo: dict[int, Any], copy: Callable[[], Owned]) -> Ow
 
 
 def _rebuilt(cls: type[Owned], data: Tensor, requires_grad: bool, attributes: dict[str, Any]) -> Owned:
-    """Make a parameter or buffer again from what a pickle holds."""
+    """Make a parameter or buffer again, with values of its own."""
     owned = Tensor._make_subclass(cls, data, requires_grad)
     owned.__dict__.update(attributes)
     return owned

@@ -26,9 +26,7 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
-    """Make the parameters look at the slices of a vector, in the order of :func:`parameters_to_vector`.
-
-    The parameters share their values with the vector afterwards, as in PyTorch.
+    """Give the parameters the slices of a vector as values, in the order of :func:`parameters_to_vector`.
 
     Raises:
         ArgumentTypeError: ``vec`` is no tensor, or the parameters are on different devices.
