@@ -322,7 +322,9 @@ def test_no_false_alarm_on_every_magnitude(seed):
         for name, compute in (("exp", np.exp), ("log", np.log), ("sqrt", np.sqrt), ("tanh", np.tanh)):
             expected = evaluate(lambda m, x, name=name: m.function(name, x), x)
             got = compute(x.astype(np.float64)).astype(np.float32)
-            judge(Agree.ulp(f32=0.51, f64=0.51), got, expected, Case(name, "float32", {"input": x})).check()
+            case = Case(name, "float32", {"input": x})
+            verdict = judge(Agree.ulp(f32=0.51, f64=0.51), got, expected, case).check()
+            assert verdict.worst <= 0.5 + 1e-6  # special results use nothing of the bound
 
 
 @pytest.mark.parametrize("seed", SEEDS)

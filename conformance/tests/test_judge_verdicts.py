@@ -75,7 +75,10 @@ def test_running_error_of_softmax(seed):
 def test_running_error_of_gradients():
     """1 - tanh^2 is millions of ULP off, as it must be; 1.0005 times that is still caught."""
     x = normal(9, 500, scale=4.0)
-    formula = lambda m, x: 1 - m.square(m.tanh(x))  # noqa: E731
+
+    def formula(m, x):
+        return 1 - m.square(m.tanh(x))
+
     running = formula(m := Running("float32", bounds), m.number(x))
     expected = derivative(lambda m, x: m.tanh(x), x)
     out = np.tanh(x)
@@ -136,6 +139,25 @@ def test_running_error_of_reductions_is_their_own_bound_and_that_of_their_terms(
     assert maths.sum(x * x).error == pytest.approx(42 * unit * 125 / 8 + 2.0**-21 + 1000 * 2.0**-31, rel=1e-6)
     narrow = Running("bfloat16", bounds)
     assert narrow.sum(narrow.number(x.value)).error == pytest.approx(42 * unit * 125 + 0.25, rel=1e-6)
+
+
+def test_running_error_of_other_sums():
+    a, b = normal(1, (2, 30)), normal(2, 5)
+
+    def smooth(a, b):
+        return np.stack([np.convolve(row, b, "valid") for row in a])
+
+    def formula(m, a, b):
+        return m.linear("sum", lambda x: np.cumsum(x, 1), m.bilinear("matmul", smooth, a, b, 5), 26)
+
+    running = formula(maths := Running("float32", bounds), maths.number(a), maths.number(b))
+    expected = evaluate(formula, a, b, elementwise=False)
+    got = np.cumsum(smooth(a, b), 1)
+    case = Case("both", "float32", {"input": a, "other": b}, elementwise=False)
+    assert judge(Agree.running(), got, expected, case, running=running)
+    assert not judge(Agree.running(), got * np.float32(1.001), expected, case, running=running)
+    wide = np.cumsum(smooth(a.astype(np.longdouble), b.astype(np.longdouble)), 1)
+    assert expected.rounded(F32).tolist() == wide.astype(np.float32).tolist()
 
 
 def test_running_error_of_a_flushing_device():

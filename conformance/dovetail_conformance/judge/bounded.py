@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dovetail_conformance.judge import precise
 from dovetail_conformance.judge.functions import FUNCTIONS
-from dovetail_conformance.judge.number import Dim, Maths, Number, count_over
+from dovetail_conformance.judge.number import Arrays, Dim, Maths, Number, count_over
 from dovetail_conformance.judge.ulp import WIDE_SMALLEST, WIDE_UNIT, Wide, widen
 
 _INF = np.longdouble(np.inf)
@@ -90,7 +90,7 @@ class Bounded(Maths):
         value = np.power(a.value, b.value)
         by_base = scaled(a.error, np.abs(b.value * np.power(a.value, b.value - 1)))
         by_exponent = scaled(b.error, np.abs(value * np.log(np.abs(a.value))))
-        return self._made("pow", value, by_base + by_exponent, a, b)
+        return self._made("power", value, by_base + by_exponent, a, b)
 
     @silent()
     def atan2(self, input: object, other: object) -> Number:
@@ -159,15 +159,21 @@ class Bounded(Maths):
         return self._extreme(np.min, self.number(input), dim, keepdim)
 
     @silent()
-    def matmul(self, input: object, other: object) -> Number:
+    def linear(self, op: str, compute: Arrays, input: object, n: int) -> Number:
+        """Errors of the terms add up."""
+        x = self.used(input)
+        value, error, terms = (compute(part) for part in (x.value, x.error, np.abs(x.value)))
+        return self._made(op, value, error, x, terms=terms, n=n)
+
+    @silent()
+    def bilinear(self, op: str, compute: Arrays, input: object, other: object, n: int) -> Number:
         """|A| dB + dA |B| + dA dB."""
         a, b = self.used(input), self.used(other)
-        error = np.matmul(np.abs(a.value), b.error) + np.matmul(a.error, np.abs(b.value) + b.error)
-        terms = np.matmul(np.abs(a.value), np.abs(b.value))
-        value = np.asarray(np.matmul(a.value, b.value), np.longdouble)
-        return self._made("matmul", value, error, a, b, terms=terms, n=a.shape[-1])
+        error = compute(np.abs(a.value), b.error) + compute(a.error, np.abs(b.value) + b.error)
+        terms = compute(np.abs(a.value), np.abs(b.value))
+        return self._made(op, compute(a.value, b.value), error, a, b, terms=terms, n=n)
 
-    def move(self, mover: Callable[..., NDArray[Any]], *inputs: object) -> Number:
+    def move(self, mover: Arrays, *inputs: object) -> Number:
         """Values and errors move together."""
         numbers = [self.number(x) for x in inputs]
         value = np.asarray(mover(*(x.value for x in numbers)), np.longdouble)
@@ -232,9 +238,10 @@ class WideMaths(Bounded):
     def slack(self, op: str, value: Wide, error: Wide, terms: Wide | None = None, n: int = 1) -> Wide:
         """Half an ULP for arithmetic, the table's figure for functions, the depth of the tree for sums."""
         if terms is not None:
-            depth = n if op == "matmul" else math.ceil(math.log2(max(n, 1))) + 1
+            # Sums and means are halved here; what else adds up does it in any order.
+            depth = math.ceil(math.log2(max(n, 1))) + 1 if op in ("sum", "mean") else n
             return np.asarray((depth + 2) * WIDE_UNIT * terms + n * WIDE_SMALLEST, np.longdouble)
-        halves = 2 * FUNCTIONS[op].ulps if op in FUNCTIONS else 16.0 if op in ("pow", "atan2") else 1.0
+        halves = 2 * FUNCTIONS[op].ulps if op in FUNCTIONS else 16.0 if op in ("power", "atan2") else 1.0
         return np.asarray(halves * WIDE_UNIT * np.abs(value) + WIDE_SMALLEST, np.longdouble)
 
 

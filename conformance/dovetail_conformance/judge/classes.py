@@ -146,7 +146,7 @@ def _by_ulp(agree: Agreement, got: NDArray[Any], expected: Reference, flushes: b
     nothing = np.zeros(got.shape, np.longdouble)
     finding = measure(got, expected, Limit(fmt, bound, nothing), signed_zero=agree.signed_zero, flush=flushes)
     # The limit is the bound in ULP, also where the exact value was settled in rationals.
-    amount = bound * finding.error / finding.allowed
+    amount = bound * _share_of(finding.error, finding.allowed)
     return _measured(finding, amount, np.full(got.shape, bound), "ULP")
 
 
@@ -175,8 +175,7 @@ def _by_terms(
     finding = measure(got, expected, Limit(fmt, 0.5, amount), signed_zero=agree.signed_zero, flush=flushes)
     # What is left when the rounding of the result and the smallest numbers are taken off.
     excess = np.maximum(finding.error - ulp_at(expected.value, fmt) / 2 - floor, np.longdouble(0))
-    used = np.where(excess == 0, np.longdouble(0), excess / scale)
-    return _measured(finding, used, k, "u sum|terms|")
+    return _measured(finding, _share_of(excess, scale), k, "u sum|terms|")
 
 
 @silent()
@@ -187,8 +186,13 @@ def _by_running(
     fmt = format_of(got)
     amount = np.asarray(np.broadcast_to(running.error, got.shape), np.longdouble)
     finding = measure(got, expected, Limit(fmt, 0.0, amount), signed_zero=agree.signed_zero, flush=flushes)
-    used = np.where(finding.error == 0, np.longdouble(0), finding.error / finding.allowed)
+    used = _share_of(finding.error, finding.allowed)
     return _measured(finding, used, np.ones(got.shape), "of the running error")
+
+
+def _share_of(error: Wide, whole: Wide) -> Wide:
+    """error / whole, where no error is no share of anything, NaN and infinity included."""
+    return np.asarray(np.where(error == 0, np.longdouble(0), error / whole), np.longdouble)
 
 
 def _measured(finding: Finding, amount: Wide, bound: NDArray[np.float64], unit: str) -> _Judged:
@@ -226,7 +230,7 @@ def _verdict(
         failures,
         excluded,
         int((bad & _special(got, expected)).sum()),
-        _share(got, expected),
+        _rounded_share_of(got, expected),
         index,
         got.shape,
         {name: bits(x) for name, x in elements.items()},
@@ -251,7 +255,7 @@ def _special(got: NDArray[Any], expected: Reference | NDArray[Any]) -> NDArray[n
     return np.asarray(~np.isfinite(exact) | (exact == 0) | ~np.isfinite(given) | (given == 0))
 
 
-def _share(got: NDArray[Any], expected: Reference | NDArray[Any]) -> float | None:
+def _rounded_share_of(got: NDArray[Any], expected: Reference | NDArray[Any]) -> float | None:
     if isinstance(expected, Reference):
         return rounded_share(got, expected, format_of(got))
     return None

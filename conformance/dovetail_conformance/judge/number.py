@@ -21,6 +21,9 @@ from dovetail_conformance.judge.functions import FUNCTIONS
 from dovetail_conformance.judge.numpy_face import call_function, call_ufunc
 
 Dim: TypeAlias = int | tuple[int, ...] | None
+Arrays: TypeAlias = Callable[..., NDArray[Any]]
+"""A function of NumPy arrays of any dtype, object included."""
+
 Formula: TypeAlias = Callable[..., "Number"]
 """``formula(m, *numbers) -> Number``, over any arithmetic ``m``."""
 
@@ -211,17 +214,29 @@ class Maths(ABC):
         """The smallest element over ``dim``, or of all."""
 
     @abstractmethod
-    def matmul(self, input: object, other: object) -> Number:
-        """The matrix product, with NumPy's and PyTorch's rules for 1-d and batched operands."""
+    def linear(self, op: str, compute: Arrays, input: object, n: int) -> Number:
+        """The op ``op`` as sums of up to ``n`` elements of one input, with factors that are not negative.
+
+        ``compute`` does it on any array: ``m.linear("cumsum", lambda a: np.cumsum(a, 1), x, x.shape[1])``.
+        """
+
+    @abstractmethod
+    def bilinear(self, op: str, compute: Arrays, input: object, other: object, n: int) -> Number:
+        """The op ``op`` as sums of up to ``n`` products of elements of two inputs: convolutions, einsum."""
 
     @abstractmethod
     def function(self, name: str, input: object) -> Number:
         """A function of one variable, by its name in ``FUNCTIONS``."""
 
     @abstractmethod
-    def move(self, mover: Callable[..., NDArray[Any]], *inputs: object) -> Number:
+    def move(self, mover: Arrays, *inputs: object) -> Number:
         """Elements moved about and not changed: ``m.move(lambda a: a.reshape(2, -1), x)``; any NumPy function
         of arrays that only selects and places (reshape, transpose, take, concatenate, pad with zeros)."""
+
+    def matmul(self, input: object, other: object) -> Number:
+        """The matrix product, with NumPy's and PyTorch's rules for 1-d and batched operands."""
+        a = self.number(input)
+        return self.bilinear("matmul", np.matmul, a, other, a.shape[-1])
 
     def dot(self, input: object, other: object) -> Number:
         """The inner product of two vectors."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dovetail_conformance.judge.functions import FUNCTIONS
-from dovetail_conformance.judge.number import Dim, Maths, Number, count_over
+from dovetail_conformance.judge.number import Arrays, Dim, Maths, Number, count_over
 from dovetail_conformance.judge.ulp import WIDE_BITS, Wide
 
 _EXPONENT_LIMIT = 1 << 13
@@ -107,10 +107,13 @@ class Precise(Maths):
         """The smallest element over ``dim``."""
         return self.wrap(np.asarray(np.min(self.number(input).value, axis=dim, keepdims=keepdim), object))
 
-    def matmul(self, input: object, other: object) -> Number:
-        """The matrix product."""
-        value = np.matmul(self.number(input).value, self.number(other).value)
-        return self.wrap(np.asarray(value, object))
+    def linear(self, op: str, compute: Arrays, input: object, n: int) -> Number:
+        """Sums of elements."""
+        return self.move(compute, input)
+
+    def bilinear(self, op: str, compute: Arrays, input: object, other: object, n: int) -> Number:
+        """Sums of products."""
+        return self.move(compute, input, other)
 
     def function(self, name: str, input: object) -> Number:
         """A function of one variable."""
@@ -119,7 +122,7 @@ class Precise(Maths):
             return self._unary(lambda x: compute(context, self._limited(x)), input)
         return self._unary(lambda x: compute(context, x), input)
 
-    def move(self, mover: Callable[..., NDArray[Any]], *inputs: object) -> Number:
+    def move(self, mover: Arrays, *inputs: object) -> Number:
         """Elements moved about."""
         return self.wrap(np.asarray(mover(*(self.number(x).value for x in inputs)), object))
 

@@ -25,8 +25,8 @@ from dovetail_conformance.judge.ulp import Wide, format_of, round_to, ulp_at, wi
 class Running(Bounded):
     """Arithmetic of a device that computes in ``dtype`` and keeps the bounds of its ops.
 
-    ``bounds`` gives the agreement of an op by name: add, sub, mul, div, pow, sum, mean, matmul, and whatever
-    functions the formula calls. With ``flush``, subnormal results may become zero.
+    ``bounds`` gives the agreement of an op by name: add, sub, mul, div, power, sum, mean, matmul, and the
+    functions that the formula calls. With ``flush``, subnormal results may become zero.
     Errors: ValueError where a formula calls an op whose own agreement is a running error.
     """
 
