@@ -67,6 +67,10 @@ class ArgumentRuntimeError(DovetailError, RuntimeError):
     """An argument whose value is not allowed, where PyTorch answers with a RuntimeError."""
 
 
+class EmptyListError(ArgumentError, RuntimeError):
+    """No tensor where at least one is needed: PyTorch raises either type, depending on the op."""
+
+
 class ArgumentTypeError(DovetailError, TypeError):
     """An argument of the wrong type, or one that the call does not know."""
 

@@ -9,9 +9,9 @@ from dovetail.dispatch import checks, state
 from dovetail.dispatch.aliasing import make_view, raw
 from dovetail.dispatch.constants import lift
 from dovetail.dispatch.failure import explain
-from dovetail.dispatch.plan import ALWAYS, LIVE, Plan, lookup
+from dovetail.dispatch.plan import ALWAYS, Plan, lookup
 from dovetail.dispatch.recording import record
-from dovetail.errors import BackendError
+from dovetail.errors import ArgumentTypeError, BackendError
 from dovetail.record import registry
 from dovetail.record.signature import LIST
 from dovetail.tensor.node import Pick
@@ -83,7 +83,10 @@ def freeze(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple(freeze(v) for v in value)
     if isinstance(value, Tensor):
-        return LIVE
+        raise ArgumentTypeError(
+            f"a parameter of this op is a plain number or a list of them, not a tensor of shape {list(value.shape)}: "
+            "read it with .item() or .tolist()"
+        )
     return value
 
 

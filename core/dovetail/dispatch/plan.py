@@ -11,7 +11,7 @@ from dovetail.contract import discovery
 from dovetail.contract.device import Device
 from dovetail.contract.kernels import Call
 from dovetail.dispatch.fallback import host_kernel
-from dovetail.errors import DeviceError, UnsupportedError
+from dovetail.errors import DeviceError, EmptyListError, UnsupportedError
 from dovetail.record import registry
 from dovetail.record.signature import LIST
 from dovetail.tensor.spec import Spec, spec
@@ -26,9 +26,6 @@ ALWAYS: Final = 2
 
 MAX_PLANS: Final = 4096
 """Plans per op before the table is emptied: ever-new shapes must not grow it without end."""
-
-LIVE: Final = "live"
-"""Stands in a plan's key for a parameter that changes from call to call without changing the plan."""
 
 UNDIFFERENTIABLE: Final = (dtypes.BOOL, dtypes.INTEGER)
 
@@ -228,6 +225,10 @@ def _regrouped(op: Op, kernel: Callable[..., Any], layout: tuple[Any, ...]) -> C
 def common_device(op: Op, specs: Sequence[Spec | None]) -> Device:
     """The device that the call runs on: all the same, but 0-d tensors of a CPU go along with any other."""
     there = [s for s in specs if s is not None]
+    if not there:
+        raise EmptyListError(
+            f"{op.name}(): expected a non-empty list of Tensors (it expects a non-empty TensorList)"
+        )
     device = there[0].device
     for s in there:
         if s.device is device:

@@ -402,18 +402,21 @@ def lerp(input: Tensor, end: Tensor, weight: Tensor | Number) -> Tensor:
         call(Arg((2, 3)), -0.5, 0.5),
         call(Arg((2, 3)), None, 0.5),
         call(Arg((2, 3)), min=-0.5),
+        call(Arg((2, 3)), Arg((3,)), Arg((), low=0.5)),
         dtypes=NUMERIC,
         errors=(error(RuntimeError, "At least one of 'min' or 'max' must not be None", Arg((2,))),),
     ),
     agree=Agree.exact(signed_zero=False),
 )
-def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+def clamp(
+    input: Tensor, min: Tensor | Number | None = None, max: Tensor | Number | None = None
+) -> Tensor:
     """Each element moved into ``[min, max]`` (numbers or tensors); the gradient at the edges is 1."""
     if min is None and max is None:
         raise ArgumentRuntimeError("clamp: At least one of 'min' or 'max' must not be None")
     result = input
     if min is not None:
-        result = where((result < min), min, result)
+        result = where(result < min, min, result)
     if max is not None:
-        result = where((result > max), max, result)
+        result = where(result > max, max, result)
     return result
