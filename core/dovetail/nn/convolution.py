@@ -68,7 +68,7 @@ class Convolution(Module):
         self.out_channels = out_channels
         self.kernel_size = repeated(kernel_size, self.dims)
         self.stride = repeated(stride, self.dims)
-        self.padding = padding if isinstance(padding, str) else repeated(padding, self.dims)
+        self.padding: Any = padding if isinstance(padding, str) else repeated(padding, self.dims)
         self.dilation = repeated(dilation, self.dims)
         self.transposed = False
         self.output_padding = (0,) * self.dims
@@ -126,7 +126,7 @@ class Convolution(Module):
         return self._conv_forward(input, self.weight, self.bias)
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        padding = self.padding
+        padding: Any = self.padding
         if self.padding_mode != "zeros":
             input = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode)
             padding = 0

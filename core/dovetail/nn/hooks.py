@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
+from dovetail.dispatch.state import state, tracing
 from dovetail.errors import DovetailError
 from dovetail.nn.backward_hooks import BackwardHooks
 from dovetail.nn.conversion import Convertible
@@ -46,6 +47,8 @@ class Hooked(Convertible):
 
         An error of dovetail's gets a note with the path of the module: ``in net.fc1 (Linear) of Classifier``.
         """
+        if state.special:
+            _tell_capture(self)
         try:
             if (
                 self._forward_hooks
@@ -121,6 +124,13 @@ class Hooked(Convertible):
             stacklevel=2,
         )
         return self.register_full_backward_hook(hook)
+
+
+def _tell_capture(module: Hooked) -> None:
+    """Let the program that is captured know whose mode it was captured in: in another it does not fit."""
+    trace = tracing.get()
+    if trace is not None:
+        trace.modules[id(module)] = module
 
 
 class _Call:

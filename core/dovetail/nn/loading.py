@@ -36,8 +36,6 @@ class IncompatibleKeys(NamedTuple):
             return "<All keys matched successfully>"
         return f"_IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
-    __str__ = __repr__
-
 
 @dataclass
 class Found:
@@ -101,7 +99,7 @@ class Loading:
                 part = {key: value for key, value in state.items() if key.startswith(below)}
                 self._visit(child, part, below, at_once=at_once)
         for hook in module._load_state_dict_post_hooks.values():
-            result: Any = hook(module, self.keys)  # type: ignore[func-returns-value]  # that is what is checked
+            result: Any = hook(module, self.keys)
             if result is not None:
                 raise HookError(
                     "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to "

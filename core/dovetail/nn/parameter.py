@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Self, TypeVar, cast
 
 from dovetail import ops
@@ -39,10 +38,8 @@ class Parameter(Tensor):
         """Keep Tensor's own constructor out: everything was done in ``__new__``."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        def copy() -> Self:
-            return _rebuilt(type(self), self.detach().clone(), self.requires_grad, {})
-
-        return _copied(self, memo, copy)
+        # PyTorch copies no attributes of a parameter here, and no gradient.
+        return _copied(self, memo, {})
 
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
@@ -72,22 +69,19 @@ class Buffer(Tensor):
         """Keep Tensor's own constructor out: everything was done in ``__new__``."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        def copy() -> Self:
-            return _rebuilt(type(self), self.detach().clone(), self.requires_grad, dict(self.__dict__))
-
-        return _copied(self, memo, copy)
+        return _copied(self, memo, dict(self.__dict__))
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         return _rebuilt, (type(self), self.data, self.requires_grad, dict(self.__dict__))
 
 
 def fresh(values: Tensor, requires_grad: bool = True) -> Parameter:
-    """Make a parameter of a tensor that nobody else holds, as a layer does: it has no alias to keep up with."""
+    """Make a parameter of a tensor that nobody else holds, as layers do: no alias to keep up with."""
     return Tensor._make_subclass(Parameter, values, requires_grad)
 
 
 def _shared(cls: type[Owned], data: Tensor | None, requires_grad: bool) -> Owned:
-    """Make a leaf of the class that looks at the storage of ``data``, so that each sees what the other writes."""
+    """Make a leaf of the class on the storage of ``data``, so that each sees what the other writes."""
     if data is None:
         data = ops.empty(0)
     if not isinstance(data, Tensor):
@@ -95,16 +89,17 @@ def _shared(cls: type[Owned], data: Tensor | None, requires_grad: bool) -> Owned
             f"{cls.__name__} data must be a Tensor, got {type(data).__name__}; "
             f"write nn.{cls.__name__}(dovetail.tensor(...))"
         )
-    owned = data.detach()
+    owned: Any = data.detach()
     # A detached tensor is all that is wanted but for its class, and a subclass adds nothing to its layout.
     owned.__class__ = cls
     return cast(Owned, owned.requires_grad_(requires_grad))
 
 
-def _copied(owned: Owned, memo: dict[int, Any], copy: Callable[[], Owned]) -> Owned:
+def _copied(owned: Owned, memo: dict[int, Any], attributes: dict[str, Any]) -> Owned:
     # A parameter that two layers share stays shared in the copy: the memo knows it by its id.
     if id(owned) not in memo:
-        memo[id(owned)] = copy()
+        values = owned.detach().clone()
+        memo[id(owned)] = _rebuilt(type(owned), values, owned.requires_grad, attributes)
     found: Owned = memo[id(owned)]
     return found
 

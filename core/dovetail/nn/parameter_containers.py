@@ -69,7 +69,8 @@ class ParameterList(Module):
     def extend(self, values: Iterable[Any]) -> Self:
         """Add values at the end and return the list."""
         # A tensor is an iterable of its rows, which is never what is meant.
-        if not isinstance(values, Iterable) or isinstance(values, Tensor):
+        given: object = values
+        if not isinstance(given, Iterable) or isinstance(given, Tensor):
             raise ArgumentTypeError(
                 "ParameterList.extend should be called with an iterable, but got " + type(values).__name__
             )
@@ -175,7 +176,7 @@ class ParameterDict(Module):
         """Return the values."""
         return (self[key] for key in self._keys)
 
-    def update(self, parameters: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
+    def update(self, parameters: ParameterDict | Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
         """Set the values of a mapping, a ParameterDict or an iterable of pairs."""
         given = pairs(parameters, "ParameterDict")
         if isinstance(parameters, Mapping) and not isinstance(parameters, OrderedDict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -33,13 +32,10 @@ def batch_norm(
     Raises:
         ArgumentError: one value per channel in training, or an eps that is not positive.
     """
-    if training:
-        _check_batch(input)
-        if eps <= 0.0:
-            raise ArgumentError(f"batch_norm eps must be positive during training, but got {eps}")
-    elif eps < 0.0:
-        raise ArgumentError(f"batch_norm eps must be non-negative, but got {eps}")
-    raise NotImplementedError
+    if eps < 0.0 or (training and eps == 0.0):
+        required = "positive during training" if training else "non-negative"
+        raise ArgumentError(f"batch_norm eps must be {required}, but got {eps}")
+    return ops.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 
 def layer_norm(
@@ -53,17 +49,9 @@ def layer_norm(
 
     Shapes: input (*, normalized_shape), weight and bias normalized_shape.
     """
-    return ops.layer_norm(input, weight, bias, normalized_shape=tuple(normalized_shape), eps=eps)
+    return ops.layer_norm(input, normalized_shape, weight, bias, eps)
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int | tuple[int, ...] = 1, eps: float = 1e-12) -> Tensor:
     """Return x / max(norm, eps) with the p-norm along ``dim``."""
-    return input / input.norm(p, dim, keepdim=True).clamp_min(eps)
-
-
-def _check_batch(input: Tensor) -> None:
-    if input.dim() >= 2 and input.shape[0] * math.prod(input.shape[2:]) == 1:
-        raise ArgumentError(
-            f"Expected more than 1 value per channel when training, got input size {input.shape}; "
-            "use a larger batch, drop_last=True in the DataLoader, or model.eval()"
-        )
+    return input / input.norm(p, dim, keepdim=True).clamp(min=eps)

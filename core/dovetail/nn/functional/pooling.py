@@ -71,12 +71,8 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] |
 
     Window i of n goes from floor(i * H / n) to ceil((i + 1) * H / n).
     """
-    wanted = (
-        (output_size, output_size) if isinstance(output_size, int) or output_size is None else output_size
-    )
-    if input.dim() <= len(wanted):
+    if isinstance(output_size, Sequence) and input.dim() <= len(output_size):
         raise ArgumentError(
-            f"Input dimension should be at least {len(wanted) + 1}, got shape {tuple(input.shape)}"
+            f"Input dimension should be at least {len(output_size) + 1}, got shape {tuple(input.shape)}"
         )
-    sizes = [size if size is not None else kept for size, kept in zip(wanted, input.shape[-len(wanted) :])]
-    return ops.adaptive_avg_pool2d(input, output_size=tuple(sizes))
+    return ops.adaptive_avg_pool2d(input, output_size)
