@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from dovetail.backend import Array, Call, KernelTable, dtypes, ops, transfer
-from dovetail_numpy import kernel_math, kernel_special, philox
+from dovetail_numpy import kernel_math, kernel_nn, kernel_special, philox
 from dovetail_numpy.binding import HALF, Kernel, elementwise, widened
 
 table: Final = KernelTable()
@@ -18,10 +18,10 @@ table: Final = KernelTable()
 # context, so it is switched once for the process: a `with np.errstate` per call would cost as much as the call.
 np.seterr(all="ignore")
 
-CHECKED: Final = frozenset({"index_select", "gather", "wrap_index"})
+CHECKED: Final = kernel_nn.CHECKED | {"index_select", "gather", "wrap_index"}
 """Ops whose kernels raise IndexError by themselves."""
 
-for _family in (kernel_math, kernel_special):
+for _family in (kernel_math, kernel_nn, kernel_special):
     table.update(_family.table)
 
 for _op, _function in (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dovetail.errors import ArgumentError
-from dovetail.ops.comparison import select_by
 from dovetail.ops.definition import front, op
 from dovetail.ops.random import dropout_mask
 from dovetail.record import rules
@@ -23,8 +22,8 @@ from dovetail.tensor.tensor import Tensor
     agree=Agree.exact(),
 )
 def masked_scale(input: Tensor, mask: Tensor, scale: float) -> Tensor:
-    """``input * scale`` where the mask holds, else 0."""
-    return select_by(mask, input * scale, 0)
+    """``input * scale`` where the mask holds, else 0 times the input."""
+    return input * (mask.to(input.dtype) * scale)
 
 
 masked_scale.vjp(input=lambda g, mask, *, scale: masked_scale(g, mask, scale))

@@ -291,8 +291,8 @@ def _bce_gradient(
         call(
             Arg((2, 3)),
             Arg((2, 3), **_UNIT),
-            Arg((3,), low=0.5),
-            pos_weight=Arg((3,), low=0.5),
+            Arg((3,), low=0.5, grad=False),
+            pos_weight=Arg((3,), low=0.5, grad=False),
             reduction="sum",
         ),
         call(Arg((4,)), Arg((4,), **_UNIT), reduction="none"),

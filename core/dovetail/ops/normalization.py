@@ -144,14 +144,19 @@ def _batch_shapes(input: Spec, weight: Spec | None, bias: Spec | None, *, eps: f
 def batch_norm_by_batch(
     input: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Each channel normalised by its own mean and variance, and these two; the variance divides by n."""
+    """Each channel normalised by its own mean and variance, and these two as running statistics want them.
+
+    So the variance that is returned divides by n - 1; the one that normalises divides by n.
+    """
     dims = _channel_dims(input.ndim)
     x = input.to(wider(input.dtype))
     mean = x.mean(dims)
     centred = x - _per_channel(mean, input.ndim)
-    var = (centred * centred).mean(dims)
+    squares = (centred * centred).sum(dims)
+    count = math.prod(input.shape[d] for d in dims)
+    var = squares / count
     out = _affine(centred * _per_channel((var + eps).rsqrt(), input.ndim), weight, bias)
-    return out.to(input.dtype), mean, var
+    return out.to(input.dtype), mean, squares / (count - 1)
 
 
 def _affine(normal: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
@@ -172,7 +177,7 @@ def _batch_gradient(
     specs: Any,
     eps: float,
 ) -> Any:
-    grad, mean_grad, var_grad = g
+    grad, mean_grad, var_grad = g[:3]
     found: list[Tensor | None] = [None, None, None]
     if grad is not None:
         left, middle, right = batch_norm_backward(grad, input, weight, mean, rstd, eps)
@@ -192,7 +197,7 @@ def _through_statistics(input: Tensor, mean_grad: Tensor | None, var_grad: Tenso
     if mean_grad is not None:
         total = total + _per_channel(mean_grad, input.ndim) / count
     if var_grad is not None:
-        total = total + (x - x.mean(dims, True)) * _per_channel(var_grad, input.ndim) * (2 / count)
+        total = total + (x - x.mean(dims, True)) * _per_channel(var_grad, input.ndim) * (2 / (count - 1))
     return total.expand(input.shape).to(input.dtype)
 
 
@@ -267,7 +272,7 @@ def batch_norm(
     if running_mean is not None and running_var is not None:
         with no_grad():
             _move(running_mean, mean, momentum)
-            _move(running_var, var * (count / max(count - 1, 1)), momentum)
+            _move(running_var, var, momentum)
     return out
 
 
@@ -323,11 +328,9 @@ def instance_norm(
     rows = input.reshape((1, batch * channels, *input.shape[2:]))
     out, mean, var = batch_norm_by_batch(rows, None, None, eps)
     if running_mean is not None and running_var is not None:
-        count = math.prod(input.shape[2:])
         with no_grad():
             _move(running_mean, mean.reshape((batch, channels)).mean(0), momentum)
-            spread = var.reshape((batch, channels)).mean(0) * (count / max(count - 1, 1))
-            _move(running_var, spread, momentum)
+            _move(running_var, var.reshape((batch, channels)).mean(0), momentum)
     return _affine(out.reshape(input.shape), weight, bias)
 
 

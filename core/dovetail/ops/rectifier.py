@@ -66,6 +66,23 @@ relu.vjp(input=lambda g, out: relu_backward(g, out))
 
 @op(
     shape=rules.like_first,
+    dtype=rules.same,
+    internal=True,
+    samples=calls(call(Arg((2, 3)), Arg((2, 3)), 0.1), call(Arg(()), Arg(()), -0.5), special=True),
+    agree=Agree.running(),
+)
+def leaky_relu_backward(grad: Tensor, input: Tensor, negative_slope: float) -> Tensor:
+    """``grad`` where the input is positive, ``negative_slope`` times it elsewhere."""
+    return select_by(input > 0, grad, grad * negative_slope)
+
+
+leaky_relu_backward.vjp(
+    grad=lambda g, input, *, negative_slope: leaky_relu_backward(g, input, negative_slope)
+)
+
+
+@op(
+    shape=rules.like_first,
     dtype=rules.require_floating("leaky_relu"),
     samples=unary(params=({}, {"negative_slope": 0.2}), errors=(_INTEGERS,)),
     agree=Agree.running(),
@@ -75,7 +92,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     return select_by(input > 0, input, input * negative_slope)
 
 
-leaky_relu.vjp(input=lambda g, input, *, negative_slope: select_by(input > 0, g, g * negative_slope))
+leaky_relu.vjp(input=lambda g, input, *, negative_slope: leaky_relu_backward(g, input, negative_slope))
 
 
 @op(
