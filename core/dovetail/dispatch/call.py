@@ -14,7 +14,7 @@ from dovetail.dispatch.recording import record
 from dovetail.errors import ArgumentTypeError, BackendError
 from dovetail.record import registry
 from dovetail.record.signature import LIST
-from dovetail.tensor.node import Pick
+from dovetail.tensor.node import Pick, next_seq
 from dovetail.tensor.spec import Spec
 from dovetail.tensor.tensor import Tensor, wrap
 
@@ -100,7 +100,7 @@ def execute(plan: Plan, inputs: Sequence[Any]) -> Any:
         checks.run(plan, inputs, trace)
     if plan.decompose and (recording or plan.decompose == ALWAYS):
         if not (recording and plan.ruled):
-            return decomposed(plan, inputs)
+            return titled(plan, inputs) if recording else decomposed(plan, inputs)
         arrays = [_array(x, trace) for x in inputs]
         outputs: Any = unrecorded(plan, inputs)
     elif trace is not None:
@@ -158,6 +158,19 @@ def decomposed(plan: Plan, inputs: Sequence[Any]) -> Any:
     name = op.signature.parameters[variadic].name
     rest = {k: v for k, v in plan.statics.items() if k != name}
     return op.body(*arguments, *plan.statics[name], **rest)
+
+
+def titled(plan: Plan, inputs: Sequence[Any]) -> Any:
+    """As :func:`decomposed`; the last node takes the name of the op, by which the user knows the call."""
+    before = next_seq()
+    result = decomposed(plan, inputs)
+    for made in result if isinstance(result, tuple) else (result,):
+        node = made._node if isinstance(made, Tensor) else None
+        if type(node) is Pick:
+            node = node.node
+        if node is not None and node.seq > before:
+            node.title = plan.backward_name
+    return result
 
 
 def _array(x: Any, trace: Any) -> Any:

@@ -144,7 +144,7 @@ def make(op: Op, specs: Sequence[Spec | None], layout: tuple[Any, ...], statics:
     plan.call = Call(plan.ins, plan.outs, plan.statics, plan.device, layout)
     plan.single = sum(plan.graded) == 1 and plan.graded[0]
     plan.differentiable = op.differentiable and any(plan.graded)
-    plan.backward_name = f"{op.name.title().replace('_', '')}Backward0"
+    plan.backward_name = op.backward_name(grouped, plan.statics)
     plan.variants = Variants(plan)
     plan.left = plan.right = plan.both = None
     plan.checks = tuple(

@@ -71,6 +71,7 @@ def op(
     reference: Callable[..., Any] | None = None,
     internal: bool = False,
     sugar: dict[str, Callable[..., Any]] | None = None,
+    backward_name: str | Callable[..., str] | None = None,
 ) -> Callable[[Callable[P, R]], OpFunction[P, R]]:
     """Make an op of a function.
 
@@ -80,7 +81,10 @@ def op(
     binds ``__add__`` and its reflected and in-place forms. ``view`` computes strides and marks the result as an alias
     of the first input; ``unview`` puts a new value of the view back. ``nondifferentiable`` says why no gradient
     exists. ``sugar`` maps keywords that only abbreviate other ops (``add(x, y, alpha=2)``) to functions that take
-    them; kernels never see these. ``internal`` keeps the op out of the public namespace. ``samples``, ``agree`` and ``reference`` are what conformance draws, demands and compares with.
+    them; kernels never see these. ``internal`` keeps the op out of the public namespace. ``backward_name`` is what
+    PyTorch calls the node in ``grad_fn`` where that is not the op's own name in capitals: a text, or a function of the
+    input specs and parameters. ``samples``, ``agree`` and ``reference`` are what conformance draws, demands and compares
+    with.
     """
 
     def decorate(body: Callable[P, R]) -> OpFunction[P, R]:
@@ -106,6 +110,7 @@ def op(
             reference=reference,
             internal=internal,
             sugar=dict(sugar or {}),
+            backward_name=backward_name,
         )
         if shape is None and record.primitive:
             raise ArgumentError(f"{name}: a primitive needs shape= and dtype= rules")

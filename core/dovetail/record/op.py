@@ -87,6 +87,7 @@ class Op:
         reference: Callable[..., Any] | None,
         internal: bool,
         sugar: dict[str, Callable[..., Any]],
+        backward_name: str | Callable[..., str] | None = None,
     ) -> None:
         self.name = body.__name__.strip("_") if body.__name__.endswith("_") else body.__name__
         self.body = body
@@ -108,6 +109,7 @@ class Op:
         self.agree = agree
         self.reference = reference
         self.internal = internal
+        self._backward_name = backward_name
         self.primitive = "NoDecomposition" in body.__code__.co_names
         self.input_names = tuple(p.name for p in self.signature.inputs)
         self.rules: dict[str, GradientRule] = {}
@@ -129,6 +131,13 @@ class Op:
     def takes_list(self) -> bool:
         """Whether an input is a list of tensors."""
         return any(p.kind == LIST for p in self.signature.inputs)
+
+    def backward_name(self, specs: Sequence[Any], statics: dict[str, Any]) -> str:
+        """What the node of a call is called: PyTorch's name where the record gives one, else made from the op's."""
+        given = self._backward_name
+        if given is None:
+            return f"{self.name.title().replace('_', '')}Backward0"
+        return given if isinstance(given, str) else given(*specs, **statics)
 
     def add_rules(self, rules: dict[str, Callable[..., Any]]) -> None:
         """Enter a formula per input; every name must be an input."""

@@ -31,16 +31,21 @@ class Node:
     None) per input; ``saved`` the raw arrays that the formulas name.
     """
 
-    __slots__ = ("variant", "edges", "saved", "seq", "__weakref__")
+    __slots__ = ("variant", "edges", "saved", "seq", "title", "__weakref__")
 
     variant: Any
+    title: str
+    """Set on the last node of a decomposition, which goes by the name of the op that the user called."""
     edges: tuple[Node | None, ...]
     saved: Any
     seq: int
 
     def name(self) -> str:
         """The name that PyTorch would print, such as ``MulBackward0``."""
-        return self.variant.plan.backward_name  # type: ignore[no-any-return]
+        try:
+            return self.title
+        except AttributeError:
+            return self.variant.plan.backward_name  # type: ignore[no-any-return]
 
     @property
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
@@ -48,7 +53,7 @@ class Node:
         return tuple((e.node, e.index) if isinstance(e, Pick) else (e, 0) for e in self.edges)
 
     def __repr__(self) -> str:
-        return f"<{self.name()}>"
+        return f"<{self.name()} object at {id(self):#x}>"
 
 
 class Pick(Node):
