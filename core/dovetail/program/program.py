@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dovetail.contract.program import Literal, ProgramView, Step
 from dovetail.dispatch import state
+from dovetail.dispatch.aliasing import assign, raw
 from dovetail.dispatch.ownership import ALONE, getrefcount
 from dovetail.errors import CaptureError
 from dovetail.program.interpret import interpreter
@@ -130,8 +131,6 @@ class Program:
 
     def _gather(self, arguments: Sequence[Tensor]) -> list[Any]:
         """The arrays of this run, in order; state that will be replaced is handed over if nobody else holds it."""
-        from dovetail.dispatch.aliasing import raw
-
         runtime = self.device.runtime
         arrays = [raw(t) for t in arguments]
         written = {id(holder) for holder, _ in self.written}
@@ -148,20 +147,21 @@ class Program:
 
     def _owned(self, owner: Any, array: Any, runtime: Any) -> Any:
         """The array of a state tensor, as a copy if anybody else holds it too: a program may overwrite it."""
+        if not isinstance(owner, Cell) and owner._alias is not None:
+            return runtime.copy(array)
+        box = [array]
+        del array
         if isinstance(owner, Cell):
             stale(owner)
             owner.base = None
         else:
             owner._data = None
-        box = [array]
-        del array
         alone = getrefcount(box[0]) <= ALONE
-        kept = box[0] if alone else runtime.copy(box[0])
         if isinstance(owner, Cell):
             owner.base = box[0]
         else:
             owner._data = box[0]
-        return kept
+        return box[0] if alone else runtime.copy(box[0])
 
     def _store(self, values: Sequence[Any]) -> None:
         at = len(self._results)
@@ -173,8 +173,7 @@ class Program:
                 owner.base = value
                 owner.version += 1
             else:
-                owner._data = value
-                owner._writes = owner._version + 1
+                assign(owner, wrap(value, owner._spec), recording=False)
         at += len(self.written)
         for t, var in self.grads:
             if var is None:
@@ -313,8 +312,6 @@ def capture(function: Callable[..., Any], *arguments: Tensor) -> Program:
 
 def _stand_in(t: Tensor) -> Tensor:
     """A tensor of the same value with a storage of its own, so that the caller's tensor is not touched."""
-    from dovetail.dispatch.aliasing import raw
-
     made = new(type(t))
     made._data, made._spec, made._alias, made._node = raw(t), t._spec, None, None
     return made

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
+from dovetail.dispatch.aliasing import raw
 from dovetail.dispatch.constants import Constant
 from dovetail.errors import CaptureError
 from dovetail.tensor.node import next_seq
@@ -48,8 +49,8 @@ class Holder:
     node: Any = None
 
     def current(self) -> Any:
-        """What the owner holds now; None if it is stale."""
-        return self.owner.base if isinstance(self.owner, Cell) else getattr(self.owner, "_data", None)
+        """What the owner holds now, regenerated if a write through a view has made it stale."""
+        return self.owner.base if isinstance(self.owner, Cell) else raw(self.owner)
 
     @property
     def spec(self) -> Spec:
@@ -117,8 +118,6 @@ class Trace:
 
     def adopt(self, t: Tensor) -> Any:
         """Return the variable of a tensor; one that is met for the first time becomes an input."""
-        from dovetail.dispatch.aliasing import raw  # dispatch imports this module only for its types
-
         if type(t) is Constant:
             return self._constant(t)
         data = raw(t)
@@ -242,6 +241,7 @@ class Trace:
             else:
                 owner._data = holder.original
                 owner._node = holder.node
+                owner._alias = None  # it was plain; a storage that views of the capture have made goes with them
             holder.original = holder.node = None  # a second holder would keep the array from being handed over
         for key, (t, _, _) in self.grads.items():
             t._grad = self.old_grads[key]
