@@ -154,10 +154,24 @@ def decomposed(plan: Plan, inputs: Sequence[Any]) -> Any:
     variadic = op.signature.variadic
     if variadic is None:
         named = dict(zip(op.input_names, arguments, strict=True))
-        return op.body(**named, **plan.statics)
-    name = op.signature.parameters[variadic].name
-    rest = {k: v for k, v in plan.statics.items() if k != name}
-    return op.body(*arguments, *plan.statics[name], **rest)
+        result = op.body(**named, **plan.statics)
+    else:
+        name = op.signature.parameters[variadic].name
+        rest = {k: v for k, v in plan.statics.items() if k != name}
+        result = op.body(*arguments, *plan.statics[name], **rest)
+    return result if op.shape is None else _apart(result, inputs)
+
+
+def _apart(result: Any, inputs: Sequence[Any]) -> Any:
+    """The result of an op with rules is never an input, nor a view of one: a write to it must not be seen there."""
+    if isinstance(result, tuple):
+        return tuple(_apart(r, inputs) for r in result)
+    alias = result._alias
+    for x in inputs:
+        if x is result or (alias is not None and isinstance(x, Tensor) and x._alias is not None
+                           and x._alias.cell is alias.cell):  # fmt: skip
+            return registry.get("clone").call(result)
+    return result
 
 
 def titled(plan: Plan, inputs: Sequence[Any]) -> Any:
