@@ -55,6 +55,7 @@ SELU_SCALE: Final = 1.0507009873554804934193349852946
     dtype=rules.require_floating("selu"),
     samples=unary(errors=(_INTEGERS,)),
     agree=Agree.running(),
+    backward_name="EluBackward0",
 )
 def selu(input: Tensor) -> Tensor:
     """``scale * elu(x, alpha)`` with the two constants that keep mean 0 and variance 1 (arXiv:1706.02515)."""
@@ -121,6 +122,7 @@ softplus.vjp(
     dtype=rules.require_floating("logsigmoid"),
     samples=unary(-5, 5, errors=(_INTEGERS,)),
     agree=Agree.running(),
+    backward_name="LogSigmoidBackward0",
 )
 def logsigmoid(input: Tensor) -> Tensor:
     """``log(sigmoid(x))`` as ``min(x, 0) - log(1 + exp(-abs(x)))``, which neither overflows nor cancels."""

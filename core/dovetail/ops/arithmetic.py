@@ -9,7 +9,7 @@ import numpy as np
 from dovetail import dtypes
 from dovetail.errors import ArgumentRuntimeError, IntegerDivisionByZero
 from dovetail.ops.comparison import where
-from dovetail.ops.definition import NoDecomposition, Number, ValueCheck, front, op
+from dovetail.ops.definition import NoDecomposition, Number, ValueCheck, front, op, titled
 from dovetail.record import rules
 from dovetail.record.agree import Agree
 from dovetail.record.samples import ALL, NUMERIC, Arg, binary, call, calls, error, unary
@@ -283,6 +283,13 @@ minimum.vjp(
 )
 
 
+def _power_name(input: Spec, other: Spec) -> str:
+    """PyTorch's three forms: an exponent that is a number, two tensors, a base that is a number."""
+    if not other.shape:
+        return "PowBackward0"
+    return "PowBackward1" if input.shape else "PowBackward2"
+
+
 @op(
     shape=rules.broadcast,
     dtype=rules.promote,
@@ -290,6 +297,7 @@ minimum.vjp(
     samples=binary(low=0.1, high=3, dtypes=("float",)),
     agree=Agree.ulp(f32=2, f64=1),
     reference=np.power,
+    backward_name=_power_name,
 )
 def power(input: Tensor, other: Tensor | Number) -> Tensor:
     """Each element of ``input`` to the power of ``other``; integers to a negative power give 0, +-1 themselves."""
@@ -330,9 +338,9 @@ def pow(input: Tensor | Number, exponent: Tensor | Number) -> Tensor:
                 "Integers to negative integer powers are not allowed. (convert the tensor first: x.float() ** -1)"
             )
         if exponent == 2 and (type(exponent) is int or input.dtype.category >= dtypes.FLOATING):
-            return input * input
+            return titled(input * input, "PowBackward0")
         if exponent == 3 and (type(exponent) is int or input.dtype.category >= dtypes.FLOATING):
-            return input * input * input
+            return titled(input * input * input, "PowBackward0")
     return power(input, exponent)  # type: ignore[arg-type]  # a number on the left is lifted like any operand
 
 
@@ -349,7 +357,7 @@ Tensor.__rpow__ = _rpow  # type: ignore[attr-defined]
 front(method=["pow_", "__ipow__"])(_pow_)
 
 
-@op(method=True, samples=unary(dtypes=NUMERIC), agree=Agree.exact())
+@op(method=True, samples=unary(dtypes=NUMERIC), agree=Agree.exact(), backward_name="PowBackward0")
 def square(input: Tensor) -> Tensor:
     """Square of each element."""
     return input * input
@@ -395,6 +403,11 @@ def lerp(input: Tensor, end: Tensor, weight: Tensor | Number) -> Tensor:
     return input + (end - input) * weight
 
 
+def _clamp_name(input: Spec, *bounds: Spec | None) -> str:
+    """PyTorch's two forms: bounds that are tensors, and numbers."""
+    return f"ClampBackward{int(not any(b is not None and b.shape for b in bounds))}"
+
+
 @op(
     method=["clamp", "clip"],
     inplace=True,
@@ -407,6 +420,7 @@ def lerp(input: Tensor, end: Tensor, weight: Tensor | Number) -> Tensor:
         errors=(error(RuntimeError, "At least one of 'min' or 'max' must not be None", Arg((2,))),),
     ),
     agree=Agree.exact(signed_zero=False),
+    backward_name=_clamp_name,
 )
 def clamp(
     input: Tensor, min: Tensor | Number | None = None, max: Tensor | Number | None = None

@@ -27,6 +27,7 @@ from dovetail.tensor.tensor import Tensor
         dtypes=ALL,
     ),
     agree=Agree.exact(),
+    backward_name="ToCopyBackward0",
 )
 def cast(input: Tensor, *, dtype: dtypes.dtype) -> Tensor:
     """The same values in another dtype, rounded to nearest even.
@@ -39,7 +40,7 @@ def cast(input: Tensor, *, dtype: dtypes.dtype) -> Tensor:
 cast.vjp(input=lambda g, *, specs: g.to(specs[0].dtype))
 
 
-@op(shape=rules.like_first, dtype=rules.same, agree=Agree.exact())
+@op(shape=rules.like_first, dtype=rules.same, agree=Agree.exact(), backward_name="ToCopyBackward0")
 def copy_to(input: Tensor, *, device: Device) -> Tensor:
     """The same values on another device, of any backend; the gradient comes back to the device of the input."""
     raise NoDecomposition

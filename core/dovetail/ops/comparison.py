@@ -88,6 +88,7 @@ def _choice(inputs: Sequence[Spec | None], statics: dict[str, Any]) -> Dtypes:
         special=True,
     ),
     agree=Agree.exact(),
+    backward_name="WhereBackward0",
 )
 def select_by(condition: Tensor, input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """``input`` where the condition holds, else ``other``; the branch not taken gets a zero gradient."""

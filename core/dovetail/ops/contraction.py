@@ -42,6 +42,12 @@ def _matmul_message(a: Any, b: Any) -> str:
     )
 
 
+def _matmul_name(input: Spec, other: Spec) -> str:
+    """What PyTorch makes of a product, by the dimensions of its factors."""
+    names = {(1, 1): "DotBackward0", (2, 1): "MvBackward0", (2, 2): "MmBackward0", (1, 2): "SqueezeBackward4"}
+    return names.get((input.ndim, other.ndim), "UnsafeViewBackward0")
+
+
 @op(
     shape=_matmul_shape,
     dtype=rules.matching("matmul"),
@@ -61,6 +67,7 @@ def _matmul_message(a: Any, b: Any) -> str:
         ),
     ),
     agree=Agree.terms(k=Growth(linear=1), typical=8),
+    backward_name=_matmul_name,
 )
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """Matrix product of the last two dimensions, batches broadcast; vectors count as a row or a column.
@@ -132,7 +139,16 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
     return matmul(input, tensor)
 
 
-@op(samples=calls(call(Arg((2, 3)), Arg((4, 3)), Arg((4,)))), agree=Agree.terms(k=Growth(linear=1, plus=1)))
+def _linear_name(input: Spec, weight: Spec, bias: Spec | None) -> str:
+    """What PyTorch makes of a linear map: one op for matrices, a view of its result for batches and vectors."""
+    if input.ndim == 2:
+        return "MmBackward0" if bias is None else "AddmmBackward0"
+    if bias is not None:
+        return "ViewBackward0"
+    return "SqueezeBackward4" if input.ndim == 1 else "UnsafeViewBackward0"
+
+
+@op(samples=calls(call(Arg((2, 3)), Arg((4, 3)), Arg((4,)))), agree=Agree.terms(k=Growth(linear=1, plus=1)), backward_name=_linear_name)
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``input @ weight.T + bias``, the map of a fully connected layer."""
     if weight.ndim == 2 and input.ndim and input.shape[-1] != weight.shape[1]:

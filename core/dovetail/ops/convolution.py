@@ -252,6 +252,7 @@ def _tap(weight: Tensor, row: int, column: int, groups: int) -> Tensor:
         ),
     ),
     agree=_AGREE,
+    backward_name="ConvolutionBackward0",
 )  # fmt: skip
 def conv2d(
     input: Tensor,
@@ -486,6 +487,7 @@ def _single(name: str, value: Any) -> int:
         ),
     ),
     agree=_AGREE,
+    backward_name="ConvolutionBackward0",
 )  # fmt: skip
 def conv1d(
     input: Tensor,
@@ -540,6 +542,7 @@ def conv1d(
         ),
     ),
     agree=_AGREE,
+    backward_name="ConvolutionBackward0",
 )  # fmt: skip
 def conv_transpose2d(
     input: Tensor,

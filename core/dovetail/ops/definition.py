@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dovetail.record.rules import DtypeRule, ShapeRule
     from dovetail.record.samples import Samples
 
-__all__ = ["Live", "NoDecomposition", "Number", "OpFunction", "ValueCheck", "front", "op", "property_of"]
+__all__ = ["Live", "NoDecomposition", "Number", "OpFunction", "ValueCheck", "front", "op", "property_of", "titled"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -169,6 +169,13 @@ def front(
         return function
 
     return decorate
+
+
+def titled(made: Tensor, name: str) -> Tensor:
+    """Give the node that a front has just made the name that PyTorch prints for it."""
+    if made._node is not None:
+        made._node.title = name
+    return made
 
 
 def property_of(name: str, getter: Callable[[Tensor], Any], setter: Callable[[Tensor, Any], None] | None = None) -> None:

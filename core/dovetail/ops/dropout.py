@@ -20,6 +20,7 @@ from dovetail.tensor.tensor import Tensor
         call(Arg((4,)), Arg((4,), dtype="bool"), 1.25),
     ),
     agree=Agree.exact(),
+    backward_name="MulBackward0",
 )
 def masked_scale(input: Tensor, mask: Tensor, scale: float) -> Tensor:
     """``input * scale`` where the mask holds, else 0 times the input."""

@@ -228,6 +228,7 @@ def _max_shapes(input: Spec, **statics: Any) -> list[Shape]:
     canon=lambda input, **statics: _windows("max_pool2d", input, statics),
     samples=calls(*_MAX_CASES, errors=_MAX_ERRORS),
     agree=Agree.exact(signed_zero=False),
+    backward_name="MaxPool2DWithIndicesBackward0",
 )
 def max_pool2d_with_indices(
     input: Tensor,
@@ -295,6 +296,7 @@ def _max_gradient(
     canon=lambda input, **statics: _windows("max_pool2d", input, statics),
     samples=calls(*_MAX_CASES, errors=_MAX_ERRORS),
     agree=Agree.exact(signed_zero=False),
+    backward_name="MaxPool2DWithIndicesBackward0",
 )
 def max_pool2d(
     input: Tensor,

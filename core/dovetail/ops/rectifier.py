@@ -109,6 +109,7 @@ leaky_relu.vjp(input=lambda g, input, *, negative_slope: leaky_relu_backward(g, 
         ),
     ),
     agree=Agree.running(),
+    backward_name="PreluKernelBackward0",
 )
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """Each element where it is positive, ``weight`` times it elsewhere (arXiv:1502.01852).
@@ -202,7 +203,7 @@ def hardtanh(input: Tensor, min_val: Number = -1.0, max_val: Number = 1.0) -> Te
 hardtanh.vjp(input=lambda g, input, *, min_val, max_val: hardtanh_backward(g, input, min_val, max_val))
 
 
-@op(samples=unary(-2, 8, dtypes=NUMERIC), agree=Agree.exact(signed_zero=False))
+@op(samples=unary(-2, 8, dtypes=NUMERIC), agree=Agree.exact(signed_zero=False), backward_name="HardtanhBackward0")
 def relu6(input: Tensor) -> Tensor:
     """Each element limited to [0, 6]; the gradient at both edges is 0."""
     return hardtanh(input, 0, 6)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import builtins
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dovetail import dtypes
 from dovetail.errors import DimensionError
 from dovetail.ops.arithmetic import maximum, minimum
-from dovetail.ops.definition import NoDecomposition, front, op
+from dovetail.ops.definition import NoDecomposition, front, op, titled
 from dovetail.ops.results import ValuesIndices
 from dovetail.record import rules
 from dovetail.record.agree import Agree, Growth
@@ -36,6 +36,11 @@ def widened(g: Tensor, spec: Spec, dim: Sequence[int], keepdim: bool) -> Tensor:
     return g.expand(spec.shape)
 
 
+def _reduction_name(word: str) -> Callable[..., str]:
+    """PyTorch's names: 0 over everything, 1 over dimensions."""
+    return lambda input, *, dim, keepdim, dtype: f"{word}Backward{int(keepdim or len(dim) < input.ndim)}"
+
+
 @op(
     shape=rules.reduced,
     dtype=rules.summed,
@@ -43,6 +48,7 @@ def widened(g: Tensor, spec: Spec, dim: Sequence[int], keepdim: bool) -> Tensor:
     method=True,
     samples=calls(*_SHAPES, call(Arg((0, 3))), call(Arg((0, 3)), 0), dtypes=ALL),
     agree=Agree.terms(k=Growth(log2=1, plus=32)),
+    backward_name=_reduction_name("Sum"),
 )
 def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None) -> Tensor:
     """Sum over dimensions (all by default); integers and bools add up in int64, an empty sum is 0.
@@ -72,6 +78,7 @@ def count(shape: Sequence[int], dim: Sequence[int]) -> int:
         errors=(error(RuntimeError, "could not infer output dtype", Arg((3,), dtype="int64")),),
     ),
     agree=Agree.terms(k=Growth(log2=1, plus=34)),
+    backward_name=_reduction_name("Mean"),
 )
 def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None) -> Tensor:
     """Mean over dimensions (all by default) of a floating tensor; NaN of nothing."""
@@ -226,13 +233,13 @@ def _extreme(input: Tensor, dim: Any, keepdim: bool, other: Any, which: str) -> 
     if other is not None:
         return maximum(input, other) if which == "max" else minimum(input, other)
     if dim is None:
-        return amax(input) if which == "max" else amin(input)
+        return titled(amax(input) if which == "max" else amin(input), f"{which.title()}Backward1")
     at = normalize_dim(dim, input.ndim)
     positions = (argmax if which == "max" else argmin)(input, at, True)
     values = input.gather(at, positions) if input.ndim else input.clone()
     if not keepdim and input.ndim:
         values, positions = values.squeeze(at), positions.squeeze(at)
-    return ValuesIndices(values, positions)
+    return ValuesIndices(titled(values, f"{which.title()}Backward0"), positions)
 
 
 # ------------------------------------------------------------------------------------------ truth

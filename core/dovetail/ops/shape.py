@@ -108,6 +108,13 @@ def _canonical_shape(input: Spec, *, shape: Any, **_: Any) -> dict[str, Any]:
     return {"shape": infer_shape(packed(shape), input.size)}
 
 
+def _view_name(input: Spec, *, shape: tuple[int, ...]) -> str:
+    """PyTorch has an op of its own for dimensions of size 1 that come or go."""
+    if len(shape) != input.ndim and [n for n in shape if n != 1] == [n for n in input.shape if n != 1]:
+        return "UnsqueezeBackward0" if len(shape) > input.ndim else "SqueezeBackward1"
+    return "ViewBackward0"
+
+
 @op(
     shape=lambda input, *, shape: shape,
     dtype=rules.same,
@@ -120,6 +127,7 @@ def _canonical_shape(input: Spec, *, shape: Any, **_: Any) -> dict[str, Any]:
         errors=(error(RuntimeError, "shape '[-1, 4]' is invalid for input of size 6", Arg((2, 3)), -1, 4),),
     ),
     agree=Agree.exact(),
+    backward_name=_view_name,
 )  # fmt: skip
 def view_as_shape(input: Tensor, *shape: int | Sequence[int]) -> Tensor:
     """The same elements in another shape, sharing storage; one size may be -1."""
@@ -234,6 +242,13 @@ def inverse_permutation(dims: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted(range(len(dims)), key=dims.__getitem__))
 
 
+def _permute_name(input: Spec, *, dims: tuple[int, ...]) -> str:
+    """PyTorch has an op of its own for two dimensions that change places, and one for matrices."""
+    if sum(i != d for i, d in enumerate(dims)) != 2:
+        return "PermuteBackward0"
+    return "TBackward0" if len(dims) == 2 else "TransposeBackward0"
+
+
 @op(
     shape=lambda input, *, dims: tuple(input.shape[d] for d in dims),
     dtype=rules.same,
@@ -243,6 +258,7 @@ def inverse_permutation(dims: Sequence[int]) -> tuple[int, ...]:
     method=True,
     samples=calls(call(Arg((2, 3, 4)), 2, 0, 1), call(Arg((2, 3)), (1, 0)), call(Arg((0, 3)), -1, 0), dtypes=ALL),
     agree=Agree.exact(),
+    backward_name=_permute_name,
 )
 def permute(input: Tensor, *dims: int | Sequence[int]) -> Tensor:
     """The dimensions in another order, sharing storage."""
@@ -388,6 +404,21 @@ def _is_new_axis(pattern: Sequence[Any], out: int) -> bool:
     return kept[out] is None
 
 
+def _index_name(input: Spec, starts: Any, *, pattern: Sequence[Any]) -> str:
+    """PyTorch takes an index apart; the last of its ops names the node."""
+    whole = [size if isinstance(size, int) else 0 for size in input.shape]
+    last = "SliceBackward0"
+    dim = 0
+    for entry in pattern:
+        if entry is None:
+            last = "UnsqueezeBackward0"
+        elif entry == "int":
+            last, dim = "SelectBackward0", dim + 1
+        else:
+            last, dim = last if entry == (whole[dim], 1) else "SliceBackward0", dim + 1
+    return last
+
+
 @op(
     shape=lambda input, starts, *, pattern: index_shape(pattern),
     dtype=rules.same,
@@ -401,6 +432,7 @@ def _is_new_axis(pattern: Sequence[Any], out: int) -> bool:
         dtypes=ALL,
     ),
     agree=Agree.exact(),
+    backward_name=_index_name,
 )
 def basic_index(input: Tensor, starts: Live, *, pattern: Sequence[Any]) -> Tensor:
     """Slices, positions and new axes, sharing storage.
@@ -428,6 +460,7 @@ basic_index.vjp(
         dtypes=ALL,
     ),
     agree=Agree.exact(),
+    backward_name="CopySlices",
 )
 def basic_index_put(input: Tensor, value: Tensor, starts: Live, *, pattern: Sequence[Any]) -> Tensor:
     """A copy of ``input`` whose slice is ``value`` (of the slice's shape)."""

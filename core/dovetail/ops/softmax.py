@@ -140,7 +140,7 @@ def log_softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> T
 log_softmax.vjp(input=_along(log_softmax_backward))
 
 
-@op(samples=_samples("softmax"), agree=Agree.running())
+@op(samples=_samples("softmax"), agree=Agree.running(), backward_name="SoftmaxBackward0")
 def softmin(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tensor:
     """``softmax(-x)`` along a dimension."""
     return softmax(-input, dim, dtype)

@@ -18,6 +18,7 @@ from dovetail.tensor.tensor import Tensor
     dtype=rules.same,
     internal=True,
     agree=Agree.exact(),
+    backward_name="CopySlices",
 )
 def view_scatter(input: Tensor, value: Tensor, live: Live, *, steps: Sequence[Any]) -> Tensor:
     """A copy of a storage in which the view that ``steps`` lead to has a new value."""
@@ -57,7 +58,7 @@ def _by_index_map(base: Tensor, value: Tensor, live: Sequence[Any], steps: Seque
     return flat.reshape(base.shape)
 
 
-@op(shape=rules.like_first, dtype=rules.same, internal=True, agree=Agree.exact())
+@op(shape=rules.like_first, dtype=rules.same, internal=True, agree=Agree.exact(), backward_name="CopyBackwards")
 def overwrite(input: Tensor, value: Tensor) -> Tensor:
     """``value`` in place of ``input``: what ``copy_`` and ``fill_`` are in the graph, where both stay connected."""
     return value
