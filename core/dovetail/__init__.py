@@ -78,7 +78,7 @@ _FROM = {
     "load": "saving",
     "save": "saving",
     "synchronize": "contract.synchronize",
-    "set_printoptions": "tensor.printing",
+    "set_printoptions": "printing",
 }
 """Names of the top package that live in such parts."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dovetail import dtypes
+from dovetail import dtypes, printing
 from dovetail.autograd.backward import (
     get_grad,
     register_hook,
@@ -19,7 +19,7 @@ from dovetail.autograd.backward import (
 from dovetail.autograd.hooks import RemovableHandle
 from dovetail.dispatch import state
 from dovetail.dispatch.aliasing import check_writable, make_detached, raw
-from dovetail.dispatch.constants import constant
+from dovetail.dispatch.constants import Constant, constant
 from dovetail.dispatch.inplace import put_over
 from dovetail.dispatch.reading import host_values
 from dovetail.errors import ArgumentError, ArgumentRuntimeError, ArgumentTypeError, AutogradError
@@ -27,7 +27,6 @@ from dovetail.ops.casting import to
 from dovetail.ops.creation import filled
 from dovetail.ops.definition import front, property_of
 from dovetail.ops.shape import expand, permute
-from dovetail.tensor import printing
 from dovetail.tensor.node import Leaf
 from dovetail.tensor.tensor import Tensor, new
 
@@ -107,7 +106,9 @@ def _contains(self: Tensor, value: Any) -> bool:
 
 
 def _format(self: Tensor, spec: str) -> str:
-    return format(item(self), spec) if spec and not self._spec.shape else str(self)
+    if self._spec.shape or type(self) not in (Tensor, Constant):
+        return object.__format__(self, spec)
+    return format(item(self), spec)  # also without a spec: an f-string shows a number
 
 
 # ------------------------------------------------------------------------------------------ writing
