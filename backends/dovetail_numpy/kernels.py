@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from dovetail.backend import Array, Call, KernelTable, dtypes, ops, transfer
-from dovetail_numpy import kernel_joining, kernel_math, kernel_nn, kernel_special, philox
+from dovetail_numpy import kernel_joining, kernel_math, kernel_nn, kernel_order, kernel_special, kernel_steps, philox
 from dovetail_numpy.binding import HALF, Kernel, elementwise, widened
 
 table: Final = KernelTable()
@@ -21,7 +21,7 @@ np.seterr(all="ignore")
 CHECKED: Final = kernel_nn.CHECKED | {"index_select", "gather", "wrap_index"}
 """Ops whose kernels raise IndexError by themselves."""
 
-for _family in (kernel_joining, kernel_math, kernel_nn, kernel_special):
+for _family in (kernel_joining, kernel_math, kernel_nn, kernel_order, kernel_special, kernel_steps):
     table.update(_family.table)
 
 for _op, _function in (

@@ -191,12 +191,17 @@ def assign(t: Tensor, value: Tensor, recording: bool) -> None:
         _record_write(alias.root, alias.rsteps, value)
     elif recording:
         t._node = value._node
-    for member in cell.members:
-        other = member()
-        if other is not None and hasattr(other, "_data"):
-            del other._data
+    stale(cell)
     cell.version += 1
     cell.base = write(cell, alias.steps, data)
+
+
+def stale(cell: Cell) -> None:
+    """Delete the value of everybody who looks at a storage: it is regenerated when it is asked for."""
+    for member in cell.members:
+        t = member()
+        if t is not None and hasattr(t, "_data"):
+            del t._data
 
 
 def _record_write(root: Tensor, steps: Sequence[Step], value: Tensor) -> None:

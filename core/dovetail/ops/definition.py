@@ -71,6 +71,7 @@ def op(
     reference: Callable[..., Any] | None = None,
     internal: bool = False,
     sugar: dict[str, Callable[..., Any]] | None = None,
+    updates: Sequence[int] = (),
     backward_name: str | Callable[..., str] | None = None,
 ) -> Callable[[Callable[P, R]], OpFunction[P, R]]:
     """Make an op of a function.
@@ -81,7 +82,8 @@ def op(
     binds ``__add__`` and its reflected and in-place forms. ``view`` computes strides and marks the result as an alias
     of the first input; ``unview`` puts a new value of the view back. ``nondifferentiable`` says why no gradient
     exists. ``sugar`` maps keywords that only abbreviate other ops (``add(x, y, alpha=2)``) to functions that take
-    them; kernels never see these. ``internal`` keeps the op out of the public namespace. ``backward_name`` is what
+    them; kernels never see these. ``updates`` numbers the inputs that the results are new values of, in order: a
+    kernel that takes ``out=`` may write into them. ``internal`` keeps the op out of the public namespace. ``backward_name`` is what
     PyTorch calls the node in ``grad_fn`` where that is not the op's own name in capitals: a text, or a function of the
     input specs and parameters. ``samples``, ``agree`` and ``reference`` are what conformance draws, demands and compares
     with.
@@ -110,6 +112,7 @@ def op(
             reference=reference,
             internal=internal,
             sugar=dict(sugar or {}),
+            updates=updates,
             backward_name=backward_name,
         )
         if shape is None and record.primitive:

@@ -68,7 +68,9 @@ def _line(
             inputs.append(places[number])
     outputs = tuple(places[o] for o in step.outputs)
     dead = tuple({places[n] for n, at in last.items() if at == i})
-    reusable = _reusable(step, plan, places, dead)
+    if plan.op.updates and plan.out_kernel is not None:
+        return _updating(plan, tuple(inputs), outputs, dead)
+    reusable = _reusable(step, plan, places, dead) if len(outputs) == 1 else None
     if reusable is not None and plan.out_kernel is not None:
         return _reusing(plan, tuple(inputs), outputs[0], dead, reusable)
     return _plain(step.kernel, tuple(inputs), outputs, dead)
@@ -128,5 +130,31 @@ def _reusing(
             values[output] = plain(*arrays)
         for d in dead:
             values[d] = None
+
+    return line
+
+
+def _updating(
+    plan: Any, inputs: tuple[int, ...], outputs: tuple[int, ...], dead: tuple[int, ...]
+) -> Callable[[list[Any]], None]:
+    """An op whose results are new values of some inputs: in their own arrays where nobody needs the old ones."""
+    kernel, runtime = plan.out_kernel, plan.device.runtime
+    targets = [i for i in plan.op.updates if plan.ins[i] is not None]
+
+    def line(values: list[Any]) -> None:
+        arrays: list[Any] = [None if i in targets else values[place] for i, place in enumerate(inputs)]
+        out: list[Any] = []
+        for i in targets:
+            place = inputs[i]
+            box = [values[place]]
+            if place in dead:
+                values[place] = None
+            out.append(box[0] if owns(box, runtime) else runtime.copy(box[0]))
+            arrays[i] = out[-1]
+        kernel(*arrays, out=tuple(out))
+        for d in dead:
+            values[d] = None
+        for place, array in zip(outputs, out, strict=True):
+            values[place] = array
 
     return line

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from dovetail.contract.program import Literal, ProgramView, Step
 from dovetail.dispatch import state
-from dovetail.dispatch.aliasing import assign, raw
+from dovetail.dispatch.aliasing import assign, raw, stale
 from dovetail.dispatch.ownership import ALONE, getrefcount
 from dovetail.errors import CaptureError
 from dovetail.program.interpret import interpreter
-from dovetail.program.trace import Check, Holder, Trace, Var, stale, user_line
+from dovetail.program.trace import Check, Holder, Trace, Var, user_line
 from dovetail.tensor.storage import Cell
 from dovetail.tensor.tensor import Tensor, new, wrap
 

@@ -8,12 +8,12 @@ variable; at the end every holder whose variable has changed is written back aft
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from dovetail.dispatch.aliasing import raw
+from dovetail.dispatch.aliasing import raw, stale
 from dovetail.dispatch.constants import Constant
 from dovetail.errors import CaptureError
 from dovetail.tensor.node import next_seq
@@ -92,7 +92,7 @@ class Trace:
         self.arguments: list[Holder] = []
         self.holders: dict[int, Holder] = {}
         self.readers: list[Reader] = []
-        self.owned_readers: dict[int, Var] = {}
+        self.keyed_readers: dict[Hashable, Var] = {}
         self.constants: dict[int, tuple[Constant, Var]] = {}
         self.checks: list[Check] = []
         self.grads: dict[int, tuple[Tensor, Tensor | None, bool]] = {}
@@ -171,11 +171,11 @@ class Trace:
         self.readers.append(Reader(read, var))
         return var
 
-    def reader_of(self, owner: Any, read: Callable[[], Any], spec: Spec) -> Var:
-        """The one variable of a number that an owner gives anew at each run."""
-        found = self.owned_readers.get(id(owner))
+    def reader_of(self, key: Hashable, read: Callable[[], Any], spec: Spec) -> Var:
+        """The one variable of a number that is read anew at each run; ``key`` says which one."""
+        found = self.keyed_readers.get(key)
         if found is None:
-            found = self.owned_readers[id(owner)] = self.reader(read, spec)
+            found = self.keyed_readers[key] = self.reader(read, spec)
         return found
 
     def advance(self, owner: Any, amount: int) -> int:
@@ -245,14 +245,6 @@ class Trace:
             holder.original = holder.node = None  # a second holder would keep the array from being handed over
         for key, (t, _, _) in self.grads.items():
             t._grad = self.old_grads[key]
-
-
-def stale(cell: Cell) -> None:
-    """Delete the value of everybody who looks at a storage."""
-    for member in cell.members:
-        t = member()
-        if t is not None and hasattr(t, "_data"):
-            del t._data
 
 
 def user_line() -> str:

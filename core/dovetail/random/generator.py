@@ -112,7 +112,7 @@ class Generator:
                 self._offset = (self._offset + blocks) & _WORD
             return wrap(device.runtime.from_host(words, device), place)
         before = trace.advance(self, blocks)
-        start = wrap(trace.reader_of(self, self._words, place), place)
+        start = wrap(trace.reader_of((id(self), place), self._words, place), place)
         if not before:
             return start
         return start + Tensor.make(Tensor, np.array([0, 0, before]), dtype=dtypes.int64, device=device)  # type: ignore[operator,no-any-return]

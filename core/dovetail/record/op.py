@@ -87,11 +87,13 @@ class Op:
         reference: Callable[..., Any] | None,
         internal: bool,
         sugar: dict[str, Callable[..., Any]],
+        updates: Sequence[int] = (),
         backward_name: str | Callable[..., str] | None = None,
     ) -> None:
         self.name = body.__name__.strip("_") if body.__name__.endswith("_") else body.__name__
         self.body = body
         self.sugar = sugar
+        self.updates = tuple(updates)
         self.signature = Signature(self.name, body, leave_out=frozenset(sugar))
         self.doc = body.__doc__ or ""
         self.shape = shape
