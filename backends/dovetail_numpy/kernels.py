@@ -321,7 +321,7 @@ def _index_select(x: Array, index: Array, dim: int) -> Array:
 def _index_add(x: Array, index: Array, source: Array, dim: int) -> Array:
     result = np.array(x, order="C", copy=True)
     if not x.ndim:
-        return result + source
+        return np.asarray(result + source)
     np.add.at(np.moveaxis(result, dim, 0), index.reshape(-1), np.moveaxis(source, dim, 0))
     return result
 
@@ -344,7 +344,7 @@ def _lines(x: Array, index: Array, dim: int) -> Array:
 def _gather(x: Array, index: Array, dim: int) -> Array:
     _non_negative(index)
     if not x.ndim:
-        return x.reshape(1)[index]
+        return np.asarray(x.reshape(1)[index])
     return np.take_along_axis(_lines(x, index, dim), index, axis=dim)
 
 
@@ -361,7 +361,7 @@ def _scatter(x: Array, index: Array, src: Array, dim: int) -> Array:
 def _scatter_add(x: Array, index: Array, src: Array, dim: int) -> Array:
     result = np.array(x, order="C", copy=True)
     if not x.ndim:
-        return result + src
+        return np.asarray(result + src)
     places = list(np.indices(index.shape, sparse=True))
     places[dim] = index
     np.add.at(result, tuple(places), src)

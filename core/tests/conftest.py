@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import types
+import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -66,12 +67,14 @@ class Oracle:
         attempts = [lambda: function(*args, **words), lambda: function(*lifted, **words)]
         if method is not None:
             attempts.insert(1, lambda: method(*args, **words))
-        for attempt in attempts[:-1]:
-            try:
-                return attempt()
-            except TypeError:
-                continue
-        return attempts[-1]()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyTorch's advice on speed and on the future of its own names
+            for attempt in attempts[:-1]:
+                try:
+                    return attempt()
+                except TypeError:
+                    continue
+            return attempts[-1]()
 
     # -------------------------------------------------------------------------------------- operands
 
