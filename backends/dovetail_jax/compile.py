@@ -34,7 +34,7 @@ def compile_program(program: ProgramView) -> Callable[..., Any]:
 
     compiled = jax.jit(run, donate_argnums=tuple(program.donated))
 
-    def call(*arrays: Any) -> Any:
+    def call(arrays: list[Any], lent: list[bool]) -> Any:
         with jax.enable_x64(True):
             return compiled(*arrays)
 

@@ -131,7 +131,10 @@ class Backend:
         return False
 
     def compile(self, program: ProgramView) -> Callable[..., Any]:
-        """Return one function for a captured program; only asked when :attr:`compiles`."""
+        """Return ``run(arrays, lent) -> results`` for a captured program; only asked when :attr:`compiles`.
+
+        ``arrays`` is a list that may be emptied; ``lent`` says for each input whether its owner alone holds it besides.
+        """
         raise NotImplementedError(f"backend {self.name!r} cannot compile programs")
 
     def out_of_memory(self, error: Exception) -> bool:

@@ -35,9 +35,9 @@ def _calibrate() -> int:
 ALONE: Final = _calibrate()
 
 
-def owns(box: list[Any], runtime: Backend) -> bool:
+def owns(box: list[Any], runtime: Backend, holders: int = 0) -> bool:
     """Tell whether the array in the one-element list is held by nobody else and may be written.
 
-    The caller has deleted every slot and local that named the array.
+    The caller has deleted every slot and local that named the array, but for ``holders`` that it knows of.
     """
-    return getrefcount(box[0]) == ALONE and runtime.writeable(box[0])
+    return getrefcount(box[0]) == ALONE + holders and runtime.writeable(box[0])

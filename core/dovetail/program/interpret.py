@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Any
 from dovetail.contract.program import Literal, ProgramView
 from dovetail.dispatch.ownership import owns
 
+Line = Callable[[list[Any], list[bool]], None]
+"""One step: reads and writes the list of values; the second list says which inputs were lent by their owner."""
+
 if TYPE_CHECKING:
     from dovetail.program.program import Program
 
 
 def interpreter(view: ProgramView, program: Program) -> Callable[..., tuple[Any, ...]]:
-    """Return a function that runs the steps; a kernel writes into an input that dies there where it may."""
+    """Return a function that runs the steps; a kernel writes into an input that dies there where it may.
+
+    It takes the arrays (and empties the list), and for each whether its owner is the only other holder.
+    """
     places = {number: i for i, number in enumerate(view.inputs)}
     for step in view.steps:
         for number in step.outputs:
@@ -28,14 +34,14 @@ def interpreter(view: ProgramView, program: Program) -> Callable[..., tuple[Any,
     size = len(places) + len(constants)
     results = tuple(places[o] for o in view.outputs)
 
-    def run(*arrays: Any) -> tuple[Any, ...]:
+    def run(arrays: list[Any], lent: list[bool]) -> tuple[Any, ...]:
         values: list[Any] = [None] * size
         values[:count] = arrays
-        del arrays
+        arrays.clear()
         for place, value in constants:
             values[place] = value
         for line in lines:
-            line(values)
+            line(values, lent)
         return tuple(values[r] for r in results)
 
     return run
@@ -57,7 +63,7 @@ def _last_uses(view: ProgramView) -> dict[int, int]:
 
 def _line(
     i: int, step: Any, plan: Any, places: dict[int, int], last: dict[int, int], constants: list[tuple[int, Any]], view: Any
-) -> Callable[[list[Any]], None]:
+) -> Line:
     inputs: list[int] = []
     for number in step.inputs:
         if isinstance(number, Literal):
@@ -88,17 +94,17 @@ def _reusable(step: Any, plan: Any, places: dict[int, int], dead: tuple[int, ...
 
 def _plain(
     kernel: Callable[..., Any], inputs: tuple[int, ...], outputs: tuple[int, ...], dead: tuple[int, ...]
-) -> Callable[[list[Any]], None]:
+) -> Line:
     if len(outputs) == 1 and len(inputs) == 2 and not dead:
         a, b = inputs
         (out,) = outputs
 
-        def two(values: list[Any]) -> None:
+        def two(values: list[Any], lent: list[bool]) -> None:
             values[out] = kernel(values[a], values[b])
 
         return two
 
-    def line(values: list[Any]) -> None:
+    def line(values: list[Any], lent: list[bool]) -> None:
         result = kernel(*[values[i] for i in inputs])
         for d in dead:
             values[d] = None
@@ -113,14 +119,14 @@ def _plain(
 
 def _reusing(
     plan: Any, inputs: tuple[int, ...], output: int, dead: tuple[int, ...], position: int
-) -> Callable[[list[Any]], None]:
+) -> Line:
     kernel, plain, runtime = plan.out_kernel, plan.kernel, plan.device.runtime
     place = inputs[position]
 
-    def line(values: list[Any]) -> None:
+    def line(values: list[Any], lent: list[bool]) -> None:
         box = [values[place]]
         values[place] = None
-        if owns(box, runtime):
+        if owns(box, runtime, _holders(lent, place)):
             arrays = [values[i] for i in inputs]
             arrays[position] = box[0]
             values[output] = kernel(*arrays, out=box[0])
@@ -136,12 +142,12 @@ def _reusing(
 
 def _updating(
     plan: Any, inputs: tuple[int, ...], outputs: tuple[int, ...], dead: tuple[int, ...]
-) -> Callable[[list[Any]], None]:
+) -> Line:
     """An op whose results are new values of some inputs: in their own arrays where nobody needs the old ones."""
     kernel, runtime = plan.out_kernel, plan.device.runtime
     targets = [i for i in plan.op.updates if plan.ins[i] is not None]
 
-    def line(values: list[Any]) -> None:
+    def line(values: list[Any], lent: list[bool]) -> None:
         arrays: list[Any] = [None if i in targets else values[place] for i, place in enumerate(inputs)]
         out: list[Any] = []
         for i in targets:
@@ -149,7 +155,7 @@ def _updating(
             box = [values[place]]
             if place in dead:
                 values[place] = None
-            out.append(box[0] if owns(box, runtime) else runtime.copy(box[0]))
+            out.append(box[0] if owns(box, runtime, _holders(lent, place)) else runtime.copy(box[0]))
             arrays[i] = out[-1]
         kernel(*arrays, out=tuple(out))
         for d in dead:
@@ -158,3 +164,8 @@ def _updating(
             values[place] = array
 
     return line
+
+
+def _holders(lent: list[bool], place: int) -> int:
+    """How many holders a value has outside the program: the owner of a lent input, else none."""
+    return 1 if place < len(lent) and lent[place] else 0

@@ -122,46 +122,52 @@ class Program:
         if self._run is None:
             runtime = self.device.runtime
             self._run = runtime.compile(self.view()) if runtime.compiles else interpreter(self.view(), self)
-        values = self._run(*self._gather(arguments))
+        values = self._run(*self._gather(arguments))  # the lists are the callee's: no other reference is left here
         self._store(values)
         for owner, amount in self.advances:
             owner.advance(amount)
         results = iter(values[: len(self._results)])
         return _unflatten(self.result, results)
 
-    def _gather(self, arguments: Sequence[Tensor]) -> list[Any]:
-        """The arrays of this run, in order; state that will be replaced is handed over if nobody else holds it."""
+    def _gather(self, arguments: Sequence[Tensor]) -> tuple[list[Any], list[bool]]:
+        """The arrays of this run in order, and which of them only their owner holds besides: those may be written."""
         runtime = self.device.runtime
         arrays = [raw(t) for t in arguments]
+        lent = [False] * len(arrays)
         written = {id(holder) for holder, _ in self.written}
         for holder in self._state:
             owner = holder.owner
-            array = owner.base if isinstance(owner, Cell) else raw(owner)
             if id(holder) in written:
-                array = self._owned(owner, array, runtime)
+                array, own = self._handed_over(owner, runtime)
+            else:
+                array, own = owner.base if isinstance(owner, Cell) else raw(owner), False
             arrays.append(array)
+            lent.append(own)
         for reader in self.readers:
             arrays.append(runtime.from_host(reader.read(), self.device))
         arrays += [t._data for t, _ in self.constants]
-        return arrays
+        return arrays, lent + [False] * (len(arrays) - len(lent))
 
-    def _owned(self, owner: Any, array: Any, runtime: Any) -> Any:
-        """The array of a state tensor, as a copy if anybody else holds it too: a program may overwrite it."""
-        if not isinstance(owner, Cell) and owner._alias is not None:
-            return runtime.copy(array)
-        box = [array]
-        del array
-        if isinstance(owner, Cell):
-            stale(owner)
-            owner.base = None
+    def _handed_over(self, owner: Any, runtime: Any) -> tuple[Any, bool]:
+        """The array of a tensor that the program writes back: its own if nobody else holds it, else a copy."""
+        cell = owner if isinstance(owner, Cell) else None
+        if cell is None and owner._alias is not None:
+            if owner._alias.steps:
+                return runtime.copy(raw(owner)), False
+            cell = owner._alias.cell
+        if cell is not None:
+            stale(cell)
+            box = [cell.base]
+            cell.base = None
         else:
+            box = [raw(owner)]
             owner._data = None
-        alone = getrefcount(box[0]) <= ALONE
-        if isinstance(owner, Cell):
-            owner.base = box[0]
+        alone = getrefcount(box[0]) == ALONE
+        if cell is not None:
+            cell.base = box[0]
         else:
             owner._data = box[0]
-        return box[0] if alone else runtime.copy(box[0])
+        return (box[0], True) if alone else (runtime.copy(box[0]), False)
 
     def _store(self, values: Sequence[Any]) -> None:
         at = len(self._results)
