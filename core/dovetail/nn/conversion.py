@@ -101,7 +101,7 @@ class Convertible(Stateful):
     def _cast(self, dtype: Dtype) -> Self:
         return self._apply(lambda t: t.to(dtype) if t.is_floating_point() else t)
 
-    def to_empty(self, *, device: DeviceLike, recurse: bool = True) -> Self:
+    def to_empty(self, *, device: Device | str | None, recurse: bool = True) -> Self:
         """Move the model to a device without its values, which are to be written afterwards."""
         return self._apply(lambda t: ops.empty_like(t, device=device), recurse=recurse)
 

@@ -44,7 +44,7 @@ class Parameter(Tensor):
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
 
-    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+    def __reduce_ex__(self, protocol: Any = None) -> tuple[Any, ...]:
         return _rebuilt, (type(self), self.data, self.requires_grad, dict(self.__dict__))
 
 
@@ -71,13 +71,13 @@ class Buffer(Tensor):
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return _copied(self, memo, dict(self.__dict__))
 
-    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+    def __reduce_ex__(self, protocol: Any = None) -> tuple[Any, ...]:
         return _rebuilt, (type(self), self.data, self.requires_grad, dict(self.__dict__))
 
 
 def fresh(values: Tensor, requires_grad: bool = True) -> Parameter:
     """Make a parameter of a tensor that nobody else holds, as layers do: no alias to keep up with."""
-    return Tensor._make_subclass(Parameter, values, requires_grad)
+    return cast(Parameter, Tensor._make_subclass(Parameter, values, requires_grad))
 
 
 def _shared(cls: type[Owned], data: Tensor | None, requires_grad: bool) -> Owned:
@@ -106,6 +106,6 @@ def _copied(owned: Owned, memo: dict[int, Any], attributes: dict[str, Any]) -> O
 
 def _rebuilt(cls: type[Owned], data: Tensor, requires_grad: bool, attributes: dict[str, Any]) -> Owned:
     """Make a parameter or buffer again, with values of its own."""
-    owned = Tensor._make_subclass(cls, data, requires_grad)
+    owned = cast(Owned, Tensor._make_subclass(cls, data, requires_grad))
     owned.__dict__.update(attributes)
     return owned
