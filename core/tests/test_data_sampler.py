@@ -124,6 +124,16 @@ def test_weighted_without_replacement_draws_one_after_the_other():
         assert abs(counts[order] - 4000 * share) < 5 * deviation
 
 
+def test_weighted_never_draws_a_weight_of_zero(monkeypatch):
+    weights = [0.0, 1.0, 0.0, 1.0, 0.0]
+    edges = np.array([0.0, 0.5, np.nextafter(0.5, 0), np.nextafter(1, 0)])
+    monkeypatch.setattr("dovetail.utils.data.draws.uniform", lambda count, generator: edges[:count])
+    assert list(WeightedRandomSampler(weights, 4)) == [1, 3, 1, 3]
+    # Rounding: the product of the total and the largest number below 1 may be the total itself.
+    monkeypatch.setattr("dovetail.utils.data.draws.uniform", lambda count, generator: np.ones(count))
+    assert list(WeightedRandomSampler(weights, 1)) == [3]
+
+
 def test_weighted_takes_tensors_and_arrays():
     for weights in (dovetail.tensor([1.0, 0.0]), np.array([1, 0]), (True, False)):
         assert list(WeightedRandomSampler(weights, 3)) == [0, 0, 0]

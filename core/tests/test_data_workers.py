@@ -656,6 +656,22 @@ class TestEndings:
         wait_until(lambda: segments(main.pid) == [])
         main.communicate(timeout=30)
 
+    def test_workers_end_also_when_another_process_holds_their_pipes_open(self, tmp_path):
+        body = PROGRAM.replace("METHOD", "'fork'").replace("DELAY", "0.01")
+        body = body.replace('print("ready", flush=True)', 'child = os.fork()\n            if child == 0: '
+                            'time.sleep(600)\n            print("ready", child, flush=True)')  # fmt: skip
+        main = start(tmp_path, body, start_new_session=True)
+        child = int(main.stdout.readline().split()[1])
+        try:
+            main.kill()
+            main.wait()
+            # The child, and the tracker of shared memory, which it keeps alive: no worker.
+            wait_until(lambda: len(group_of(main.pid)) <= 2)
+        finally:
+            os.kill(child, signal.SIGKILL)
+            main.communicate(timeout=30)
+        wait_until(lambda: segments(main.pid) == [])
+
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_other_start_methods_give_the_same_batches(tmp_path, method):
@@ -670,14 +686,15 @@ def test_other_start_methods_give_the_same_batches(tmp_path, method):
         def __getitem__(self, index):
             if index == 11:
                 raise ValueError("eleven")
-            return np.full(9000, index), get_worker_info().id
+            return np.full(9000, index), get_worker_info().id, dovetail.ones(1)
 
     if __name__ == "__main__":
         dovetail.set_default_dtype(dovetail.float64)
         loader = DataLoader(Large(), 2, num_workers=2, multiprocessing_context=METHOD)
         try:
-            for array, workers in loader:
-                print(array.dtype, tuple(array.shape), array.numpy()[:, -1].tolist(), workers.tolist())
+            for array, workers, ones in loader:
+                last = array.numpy()[:, -1].tolist()
+                print(array.dtype, tuple(array.shape), last, workers.tolist(), ones.dtype)
         except ValueError as error:
             print(error, "Caught ValueError in DataLoader worker process 1." in error.__notes__[0])
         rows = TensorDataset(dovetail.arange(6), dovetail.rand(6, 4))
@@ -689,7 +706,8 @@ def test_other_start_methods_give_the_same_batches(tmp_path, method):
     output, errors = main.communicate(timeout=120)
     assert errors == ""
     assert output.splitlines() == [
-        f"dovetail.int64 (2, 9000) [{i}, {i + 1}] [{i // 2 % 2}, {i // 2 % 2}]" for i in range(0, 10, 2)
+        f"dovetail.int64 (2, 9000) [{i}, {i + 1}] [{i // 2 % 2}, {i // 2 % 2}] dovetail.float64"
+        for i in range(0, 10, 2)
     ] + ["eleven True", "[[0, 1, 2, 3], [4, 5]]"]
     assert segments(main.pid) == []
 

@@ -230,6 +230,18 @@ def test_sizes_beyond_the_file_are_refused(size):
         tracemalloc.stop()
 
 
+def test_a_size_beyond_the_file_that_its_shape_agrees_with_is_refused():
+    data = crafted({"tensor": 0}, [row(shape=[2**29])], [EIGHT])
+    claimed = struct.pack("<I", 2**31)
+    tracemalloc.start()
+    try:
+        lying = changed(changed(data, "tensors/0", 20, claimed), "tensors/0", 24, claimed)
+        refuse(lying, "is cut short: entry 'tensors/0' needs 2147483648 bytes")
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+
+
 def test_two_sizes_that_differ_are_a_compressed_entry():
     data = crafted({"tensor": 0}, [row()], [EIGHT])
     refuse(changed(data, "tensors/0", 24, struct.pack("<I", 2**30)), "claim to unfold into 1073741824")
@@ -281,6 +293,11 @@ def test_other_versions_are_refused_by_number(version):
 )  # fmt: skip
 def test_descriptions_that_are_not_json_are_refused(content):
     refuse(pack(("dovetail.json", content)), "cannot be read|not a dovetail checkpoint")
+
+
+def test_a_key_that_comes_twice_is_refused():
+    content = described().replace(b'"version": 1', b'"version": 1, "version": 1')
+    refuse(pack(("dovetail.json", content)), "a key comes twice")
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":', b'{"list":['])

@@ -398,6 +398,7 @@ BROKEN = {
     "state of a dict": b"}}b",
     "state of a function": REBUILD + b"}" + text("__defaults__") + b"Nsb",
     "slot state of a function": REBUILD + b"}}" + text("__code__") + b"Ns\x86b",
+    "state of a tensor": tensor() + b"}b",
     "attributes of an ordered dict": ORDERED + b"}" + text("keys") + b"Nsb",
     "class of an ordered dict": ORDERED + b"}" + text("__class__") + b"Nsb",
     "items for a list": b"]" + number(1) + number(2) + b"s",
@@ -463,6 +464,11 @@ BROKEN = {
 @pytest.mark.parametrize("case", BROKEN)
 def test_broken_and_hostile_pickles_are_refused(case):
     refuse(zip_of(BROKEN[case]), "cannot be read|unfold into")
+
+
+def test_tensors_that_unfold_are_refused_before_they_do():
+    refuse(zip_of(tensor(size=(2**29,), stride=(0,))), "has tensors that unfold into 2147483648 bytes")
+    assert tuple(load(io.BytesIO(zip_of(tensor(size=(1000,), stride=(0,))))).shape) == (1000,)
 
 
 def test_a_memo_of_any_place_costs_nothing():
