@@ -206,6 +206,16 @@ def test_fault_subnormals_flushed_without_saying_so():
         assert not judge(agree, np.abs(flushing), half, case, flushed=declared)  # a zero of the wrong sign
 
 
+def test_a_flushing_device_may_read_its_inputs_as_zeros():
+    x = np.array([1e-40, 1.0], np.float32)
+    gradual, declared = evaluate(lambda m, x: m.log(x), x), evaluate(lambda m, x: m.log(x), flush(x))
+    case = Case("log", "float32", {"input": x})
+    for got in (gradual.rounded(F32), declared.rounded(F32)):
+        assert judge(EXP, got, gradual, case, flushed=declared)
+    assert not judge(EXP, declared.rounded(F32), gradual, case)
+    assert not judge(EXP, np.array([-50, 0], np.float32), gradual, case, flushed=declared)
+
+
 def test_fault_max_drops_nan_and_inf_turns_finite():
     expected = np.array([np.nan, np.inf, 3.0], np.float32)
     case = Case("amax", "float32", {}, elementwise=False)

@@ -198,6 +198,10 @@ def test_what_the_fast_path_loses_is_found_precisely():
     assert slope[0] == pytest.approx(float(mpmath.mp.sech(40) ** 2), rel=1e-15)
     rest = evaluate(lambda m, x: 1 - m.sigmoid(x), np.array([400.0, 700.0])).rounded(F64)
     assert rest.tolist() == pytest.approx([math.exp(-400), math.exp(-700)], rel=1e-15)
+    # What two precisions agree on may still be wrong, if it is small beside what they cannot show.
+    both = evaluate(lambda m, x: (1 - m.sigmoid(x)) + 1e-300, np.array([400.0])).rounded(F64)
+    assert both[0] == rest[0]
+    assert evaluate(lambda m, x: (x + 1e300) - 1e300, np.array([1e-300])).rounded(F64) == 1e-300
     # A tie, and a little more that only a thousand bits show.
     above = evaluate(lambda m, x: x + m.exp(-700.0), np.array([1 + 2.0**-24]))
     assert above.rounded(F32) == np.float32(1 + 2.0**-23)
@@ -319,6 +323,13 @@ def test_exact_reductions_over_dims_and_special_elements():
     assert np.isnan(exact_var(np.ones((1, 2)), 0).value).all()
 
 
+def test_terms_of_a_variance_allow_for_a_rounded_mean():
+    x = 1000 + normal(1, 500, np.float64)
+    bare, with_mean = exact_var(x), exact_var(x, unit=2.0**-24)
+    assert bare.terms == pytest.approx(np.var(x, ddof=1), rel=1e-12)
+    assert with_mean.terms - bare.terms == pytest.approx(2.0**-24 * 500 / 499 * np.mean(x) ** 2, rel=1e-12)
+
+
 def test_derivatives_need_no_rule():
     x = normal(5, 30, np.float64, 3.0)
     slope = derivative(lambda m, x: m.tanh(x), x)
@@ -355,6 +366,10 @@ def test_multi_precision_numbers_become_rationals():
         (
             lambda x, y: np.where(x > y, np.arcsinh(x), -np.abs(y)),
             lambda m, x, y: m.where(x > y, m.asinh(x), -abs(y)),
+        ),
+        (
+            lambda x, y: np.where(np.ceil(0.0) != x, np.where(x <= y, 1.0, y), x),
+            lambda m, x, y: m.where(x > y, y, 1.0),
         ),
         (lambda x, y: 2.5 - x * np.float32(3) ** y, lambda m, x, y: 2.5 - x * m.pow(3, y)),
     ],

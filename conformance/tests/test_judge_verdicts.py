@@ -137,8 +137,26 @@ def test_running_error_of_reductions_is_their_own_bound_and_that_of_their_terms(
     assert maths.dot(x, x).error == pytest.approx(42 * unit * 125 / 8 + 2.0**-21, rel=1e-6)
     # Each product is half an ULP off; 2^-6 is a power of two, where the smaller ULP counts.
     assert maths.sum(x * x).error == pytest.approx(42 * unit * 125 / 8 + 2.0**-21 + 1000 * 2.0**-31, rel=1e-6)
+    # Errors of the operands count with what they are multiplied by.
+    y = x * x
+    assert maths.dot(y, x).error == pytest.approx(
+        42 * unit * 125 / 64 + 2.0**-24 + 1000 * y.error[0] / 8, rel=1e-6
+    )
+    assert maths.dot(x, y).error == maths.dot(y, x).error
     narrow = Running("bfloat16", bounds)
     assert narrow.sum(narrow.number(x.value)).error == pytest.approx(42 * unit * 125 + 0.25, rel=1e-6)
+
+
+def test_running_error_is_carried_by_the_slope():
+    maths = Running("float32", lambda name: Agree.rounded())
+    three = np.array([3.0], np.float32)
+    product = maths.number(three) * three  # 9, half an ULP off
+    half = 2.0**-21
+    assert maths.exp(product).error == pytest.approx(np.exp(9.0) * half + 2.0**-12, rel=1e-4)
+    assert maths.log(product).error == pytest.approx(half / 9 + 2.0**-23, rel=1e-4)
+    assert maths.sqrt(product).error == pytest.approx(half / 6 + 2.0**-23, rel=1e-4)
+    # The slope of the root at zero is infinite, the root of a small error is not.
+    assert maths.sqrt(product - 9.0).error == pytest.approx(np.sqrt(half), rel=1e-2)
 
 
 def test_running_error_of_other_sums():
@@ -163,7 +181,9 @@ def test_running_error_of_other_sums():
 def test_running_error_of_a_flushing_device():
     x = np.array([1e-30, 1.0], np.float32)
     square = Running("float32", bounds, flush=True)
-    assert (square.number(x) * x).error.tolist() == pytest.approx([F32.smallest_normal, 2.0**-25], rel=1e-6)
+    assert (square.number(x) * x).error.tolist() == pytest.approx(
+        [F32.smallest_normal, 2.0**-25], rel=1e-6, abs=0
+    )
 
 
 def test_running_error_knows_overflow_constants_and_its_gaps():
@@ -295,6 +315,8 @@ def test_the_program_of_a_reduction_holds_its_whole_input(monkeypatch, capsys, d
     run_snippet(verdict, monkeypatch, capsys, {"sum": lambda a, dim: seen.append(a) or a.sum(dim)})
     assert seen[0].tobytes() == x.tobytes()
     assert seen[0].shape == x.shape
+    assert ("import dovetail" in verdict.message) == (n == 7)
+    assert len(verdict.message) < 1500
 
 
 def test_a_program_keeps_special_values_scalars_and_integers(monkeypatch, capsys):

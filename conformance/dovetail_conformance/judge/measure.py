@@ -80,7 +80,8 @@ def measure(
     over = _overflows(given, value, radius, fmt)
     good = (error + radius <= low) | over
     lost = np.isnan(given) & ~np.isnan(value)
-    bad = (error - radius > high) & ~good | lost
+    # An infinite error may be that of an infinite result, where the wide format has no number beyond.
+    bad = (error - radius > high) & ~good & np.isfinite(error) | lost
     doubtful = ~good & ~bad & ~special & ~excluded
     finding = Finding(np.where(special, met, good), error, low, excluded)
     finding.error = np.where(special, np.where(met, np.longdouble(0), np.longdouble(np.inf)), finding.error)

@@ -118,9 +118,13 @@ class Number:
     def __ge__(self, other: object) -> NDArray[np.bool_]:
         return np.asarray(self.value >= self.maths.number(other).value, bool)
 
-    def equals(self, other: object) -> NDArray[np.bool_]:
-        """Where the values are equal; ``==`` compares the objects."""
+    def __eq__(self, other: object) -> NDArray[np.bool_]:  # type: ignore[override]  # elementwise, as in NumPy
         return np.asarray(self.value == self.maths.number(other).value, bool)
+
+    def __ne__(self, other: object) -> NDArray[np.bool_]:  # type: ignore[override]  # elementwise, as in NumPy
+        return ~(self == other)
+
+    __hash__ = None  # type: ignore[assignment]  # as arrays have none
 
     # NumPy's functions, and operators with an array on the left, come here.
 
@@ -249,7 +253,7 @@ class Maths(ABC):
     def hypot(self, input: object, other: object) -> Number:
         """sqrt(input^2 + other^2); infinite if either is, be the other one NaN."""
         a, b = self.number(input), self.number(other)
-        infinite = self.abs(a).equals(np.inf) | self.abs(b).equals(np.inf)
+        infinite = (self.abs(a) == np.inf) | (self.abs(b) == np.inf)
         root = self.function("sqrt", self.add(self.square(a), self.square(b)))
         return self.where(infinite, np.inf, root)
 
@@ -267,7 +271,7 @@ class Maths(ABC):
     def _apart(self, input: object, other: object) -> tuple[Number, Number]:
         """The larger one, and how far apart the two are: equal infinities are not."""
         a, b = self.number(input), self.number(other)
-        return self.maximum(a, b), self.where(a.equals(b), 0.0, self.abs(self.sub(a, b)))
+        return self.maximum(a, b), self.where(a == b, 0.0, self.abs(self.sub(a, b)))
 
     def __getattr__(self, name: str) -> Callable[[object], Number]:
         """``m.exp`` and the like: the functions of ``FUNCTIONS`` as methods."""

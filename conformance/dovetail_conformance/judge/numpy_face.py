@@ -41,8 +41,8 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
     "less_equal": operator.le,
     "greater": operator.gt,
     "greater_equal": operator.ge,
-    "equal": lambda a, b: a.equals(b),
-    "not_equal": lambda a, b: ~a.equals(b),
+    "equal": operator.eq,
+    "not_equal": operator.ne,
 }
 _REDUCTIONS: Mapping[str, str] = {
     "sum": "sum",

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 _INLINE = 64
 """Up to this many elements a program spells an input out; a longer one is packed."""
 
+_LONG = 4000
+"""A program of more characters than that is not printed with the message."""
+
 _COPIES = 64
 """An elementwise op is shown on so many copies of an element: one alone may take another path."""
 
@@ -103,7 +106,11 @@ class Verdict:
             lines.append(f"  at {list(self.index)}" + (f": {place}" if place else ""))
             lines += [f"  expected {self.expected}", f"  got      {self.got}"]
         if not self.ok and self.index is not None:
-            lines += ["  to see it:", textwrap.indent(self.snippet(), "    ")]
+            program = self.snippet()
+            if len(program) <= _LONG:
+                lines += ["  to see it:", textwrap.indent(program, "    ")]
+            else:
+                lines.append(f"  to see it: snippet() is a program of {len(program)} characters with all inputs")
         return "\n".join(lines)
 
     def check(self) -> Verdict:
