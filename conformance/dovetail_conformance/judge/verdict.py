@@ -110,7 +110,7 @@ class Verdict:
             if len(program) <= _LONG:
                 lines += ["  to see it:", textwrap.indent(program, "    ")]
             else:
-                lines.append(f"  to see it: snippet() is a program of {len(program)} characters with all inputs")
+                lines.append(f"  to see it: run snippet(), a program of {len(program)} characters")
         return "\n".join(lines)
 
     def check(self) -> Verdict:
