@@ -1,7 +1,7 @@
 """Activations of neural networks in one pass over memory, block by block.
 
-gelu and silu lose the digits of float32 in their tails, so they are computed in float64 and rounded once. A block of
-both types stays in the first-level cache, and the casts cost less than reading the array again.
+gelu and silu lose the digits of float32 in their tails, so they are computed in float64 and rounded once. A
+block of both types stays in the first-level cache, and the casts cost less than reading the array again.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ def _in_order(array: Array, like: Array) -> Array:
 
 
 def relu_backward(g: Array, output: Array) -> Array:
-    """Return ``g`` where the output is not 0 (or NaN), else 0: by its bits, ten times as fast as `numpy.where`."""
+    """Return ``g`` where the output is not 0 (or NaN), else 0: by bits, 10 times as fast as `numpy.where`."""
     if output.size < _BLOCK:
         return np.where(output <= 0, output.dtype.type(0), g)
     word = np.dtype(f"i{output.dtype.itemsize}")
-    # 0 where the output is not positive, else -1, all bits: the product with a mask would make NaN of infinity.
+    # 0 where the output is not positive, else -1, all bits: a product with a mask makes NaN of infinity.
     keep = np.less_equal(output, 0).astype(word)
     keep -= 1
     keep &= g.view(word)
@@ -58,7 +58,7 @@ def relu_backward(g: Array, output: Array) -> Array:
 
 
 def leaky_relu_backward(g: Array, input: Array, *, negative_slope: float) -> Array:
-    """Return ``g`` where the input is positive, ``negative_slope`` times it elsewhere; for slopes in [0, 1]."""
+    """Return ``g`` where the input is positive, ``negative_slope`` times it elsewhere: slopes in [0, 1]."""
     slope = np.array(negative_slope, g.dtype)
     return np.multiply(g, np.maximum(input > 0, slope, dtype=g.dtype), out=...)
 
@@ -67,9 +67,9 @@ def leaky_relu_backward(g: Array, input: Array, *, negative_slope: float) -> Arr
 
 _BELL: Final = 1 / math.sqrt(2 * math.pi)
 _STRETCH: Final = 0.24748737341529163
-# For t = 1 / (1 + stretch |x|) and |x| up to 14.5 the upper tail of the normal distribution is exp(-x^2 / 2) t P(t):
-# a polynomial of degree 11 through the values at Chebyshev's nodes, at most 2.8e-10 off relative to the tail. (The
-# variable is W. Press et al.'s for erfc, *Numerical Recipes*, 3rd ed., section 6.2.2.)
+# For t = 1 / (1 + stretch |x|) and |x| up to 14.5 the upper tail of the normal distribution is
+# exp(-x^2 / 2) t P(t): a polynomial of degree 11 through the values at Chebyshev's nodes, at most 2.8e-10 off
+# relative to the tail. (The variable is that of W. Press et al., *Numerical Recipes*, 3rd ed., 6.2.2.)
 _TAIL: Final = (
     -0.008949513073139204,
     0.04830552172571061,
@@ -168,7 +168,7 @@ def _gelu_tanh_backward(g: Array, x: Array) -> Array:
 
 
 def gelu(input: Array, *, approximate: str) -> Array:
-    """Return ``x Phi(x)`` with the normal distribution function, or its "tanh" approximation, rounded once."""
+    """Return ``x Phi(x)`` with the normal distribution function, or its "tanh" approximation, rounded."""
     return in_blocks(_gelu if approximate == "none" else _gelu_tanh, input)
 
 

@@ -139,7 +139,7 @@ def _refuse_outside(target: Array, classes: int, ignore_index: int) -> None:
     if not target.size:
         return
     low, high = target.min(), target.max()
-    if 0 <= low and high < classes:
+    if low >= 0 and high < classes:
         return
     if (((target < 0) | (target >= classes)) & (target != ignore_index)).any():
         raise IndexError("a class index is out of range")
@@ -205,7 +205,7 @@ def _nll_loss_backward(call: Call) -> Kernel:
     return kernel
 
 
-# ------------------------------------------------------------------------------------------ convolution and pooling
+# -------------------------------------------------------------------------------- convolution and pooling
 
 
 def _of_batches(function: Callable[..., Any]) -> Callable[[Call], Kernel | None]:
@@ -244,7 +244,7 @@ def _batch_norm_by_batch(call: Call) -> Kernel:
     def kernel(x: Array, weight: Array | None, bias: Array | None) -> tuple[Array, ...]:
         # Statistics that move all the way towards the batch's are the batch's.
         start = np.zeros(channels, kind)
-        out, mean, rstd, moved, spread = normalization.batch_norm_train(
+        out, _, rstd, moved, spread = normalization.batch_norm_train(
             x, weight, bias, start, start, momentum=1.0, eps=eps
         )
         assert moved is not None, "running statistics were given"
@@ -278,7 +278,11 @@ def _batch_norm_by_statistics(call: Call) -> Kernel:
 @table.binder(ops.layer_norm)
 def _layer_norm(call: Call) -> Kernel:
     statics = call.statics
-    return lambda x, weight, bias: normalization.layer_norm(x, weight, bias, **statics)  # type: ignore[return-value]  # of several results
+
+    def kernel(x: Array, weight: Array | None, bias: Array | None) -> tuple[Array, ...]:
+        return normalization.layer_norm(x, weight, bias, **statics)
+
+    return kernel  # type: ignore[return-value]  # of several results
 
 
 @table.binder(ops.layer_norm_backward)

@@ -1,7 +1,7 @@
 """The ops behind the public ones of neural networks: gradients and fused forward passes.
 
-Each runs by its kernel and by its decomposition, both with the same answer; formulas for gradients are held against
-differences of the values.
+Each runs by its kernel and by its decomposition, both with the same answer; formulas for gradients are held
+against differences of the values.
 """
 
 from __future__ import annotations
@@ -21,14 +21,17 @@ from dovetail.record.samples import Arg, Sample
 FAMILIES = (
     "activation",
     "attention",
+    "average_pooling",
+    "batch_normalization",
     "classification",
     "convolution",
+    "convolution_derived",
     "dropout",
     "embedding",
+    "layer_normalization",
     "losses",
-    "normalization",
+    "max_pooling",
     "optimizer_steps",
-    "pooling",
     "rectifier",
     "softmax",
 )
@@ -77,7 +80,9 @@ class Operands:
             for i, a in enumerate(given)
         ]
 
-    def call(self, host: list[Any], grad: bool = False, dtype: Any = None) -> tuple[tuple[Any, ...], list[Any]]:
+    def call(
+        self, host: list[Any], grad: bool = False, dtype: Any = None
+    ) -> tuple[tuple[Any, ...], list[Any]]:
         """The results as a tuple, and the tensors that collect gradients."""
         made = []
         for value, wanted in zip(host, self.grads):

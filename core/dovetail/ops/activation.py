@@ -21,7 +21,7 @@ from dovetail.tensor.tensor import Tensor
 
 _INTEGERS = error(RuntimeError, "not implemented for 'Long'", Arg((3,), dtype="int64"))
 
-# ------------------------------------------------------------------------------------------ exponential linear units
+# ------------------------------------------------------------------------------- exponential linear units
 
 
 def _below(input: Tensor) -> Tensor:
@@ -201,7 +201,7 @@ def _approximation(input: Spec, *others: Spec, approximate: str) -> dict[str, An
     agree=Agree.running(),
 )
 def gelu_backward(grad: Tensor, input: Tensor, approximate: str = "none") -> Tensor:
-    """``grad`` times the derivative of gelu: Phi(x) + x phi(x) for the normal distribution, or of the tanh form."""
+    """``grad`` times the derivative of gelu: Phi(x) + x phi(x), or that of the tanh form."""
     x = input.to(widest(input))
     if approximate == "none":
         slope = (x * -_ROOT_HALF).erfc() * 0.5 + x * ((x * x * -0.5).exp() * _BELL)
@@ -273,7 +273,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     return input.narrow(at, 0, size // 2) * input.narrow(at, size // 2, size // 2).sigmoid()
 
 
-# ------------------------------------------------------------------------------------------ without exponentials of their own
+# ---------------------------------------------------------------------- without exponentials of their own
 
 
 @op(samples=unary(dtypes=("float", "int")), agree=Agree.running())

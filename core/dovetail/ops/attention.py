@@ -39,7 +39,8 @@ def _check(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_ca
         )
     if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
         raise ShapeError(
-            f"scaled_dot_product_attention: query {list(query.shape)} and key {list(key.shape)} need the same last size, "
+            f"scaled_dot_product_attention: query {list(query.shape)} and key {list(key.shape)} need the "
+            "same last size, "
             f"key and value {list(value.shape)} the same number of rows"
         )
 
@@ -153,9 +154,9 @@ def scaled_dot_product_attention(
 ) -> Tensor:
     """``softmax(q k^T * scale + mask) v``, with dropout of the weights.
 
-    Shapes: query (..., L, E), key (..., S, E), value (..., S, Ev); result (..., L, Ev). A bool mask is True where a
-    query may look, any other is added; ``is_causal`` lets each query see the keys up to its own position. ``scale`` is
-    1 / sqrt(E) by default; ``enable_gqa`` repeats the heads of key and value.
+    Shapes: query (..., L, E), key (..., S, E), value (..., S, Ev); result (..., L, Ev). A bool mask is True
+    where a query may look, any other is added; ``is_causal`` lets each query see the keys up to its own
+    position. ``scale`` is 1 / sqrt(E) by default; ``enable_gqa`` repeats the heads of key and value.
 
     >>> import dovetail
     >>> q = dovetail.ones(1, 2, 4)

@@ -1,7 +1,7 @@
 """Losses of class scores: negative log-likelihood and cross entropy, of class indices or of probabilities.
 
-Class indices are checked before the op. A target equal to ``ignore_index`` counts for nothing; a mean divides by the
-sum of the weights of the classes that occur.
+Class indices are checked before the op. A target equal to ``ignore_index`` counts for nothing; a mean divides
+by the sum of the weights of the classes that occur.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from dovetail import dtypes
-from dovetail.dispatch.reading import host_values
-from dovetail.errors import (
-    ArgumentError,
-    ArgumentRuntimeError,
-    AutogradError,
-    DovetailError,
-    DtypeError,
-    IndexOutOfRange,
-    ShapeError,
-)
+from dovetail.errors import ArgumentError, ArgumentRuntimeError, AutogradError, DtypeError
 from dovetail.ops.comparison import select_by
-from dovetail.ops.creation import iota
-from dovetail.ops.definition import ValueCheck, op
-from dovetail.ops.losses import check_reduction, reduced
+from dovetail.ops.definition import op
+from dovetail.ops.losses import reduced
 from dovetail.ops.precision import wider
 from dovetail.ops.softmax import log_softmax, softmax
+from dovetail.ops.targets import (
+    BOUNDS,
+    Rows,
+    Shape,
+    check_target,
+    check_weight,
+    class_dim,
+    index_dtypes,
+    loss_shape,
+    single,
+)
 from dovetail.record import rules
 from dovetail.record.agree import Agree
 from dovetail.record.rules import Dtypes
@@ -34,141 +34,7 @@ from dovetail.record.samples import Arg, call, calls, error
 from dovetail.tensor.spec import Spec
 from dovetail.tensor.tensor import Tensor
 
-Shape = tuple[int, ...]
-
-# ------------------------------------------------------------------------------------------ what targets may be
-
-
-def class_dim(ndim: int) -> int:
-    """Where the classes are: dimension 1, or 0 of a single sample."""
-    return 0 if ndim == 1 else 1
-
-
-def _check_target(input: Spec, target: Spec) -> None:
-    """Raise PyTorch's sentences for shapes that do not belong together."""
-    a, b = list(input.shape), list(target.shape)
-    if not a:
-        raise ArgumentError("Expected 1 or more dimensions (got 0)")
-    if len(a) <= 2:
-        if len(b) > 1:
-            hint = f" target.squeeze({len(b) - 1})" if b[-1] == 1 else " target.argmax(1) for one-hot rows"
-            raise ShapeError(
-                f"0D or 1D target tensor expected, multi-target not supported (input {a}, target {b}: one class index "
-                f"per row; write{hint})"
-            )
-        if len(a) == 2 and a[:1] != b:
-            raise ArgumentError(
-                f"Expected input batch_size ({a[0]}) to match target batch_size ({b[0] if b else 1})."
-            )
-        if len(a) == 1 and b not in ([], [1]):
-            raise ShapeError(f"size mismatch (got input: {a}, target: {b})")
-        return
-    expected = [a[0], *a[2:]]
-    if len(b) != len(expected) and len(a) == 4:
-        raise ShapeError(
-            f"only batches of spatial targets supported (3D tensors) but got targets of dimension: {len(b)} (input {a}, "
-            f"target {b})"
-        )
-    if b != expected:
-        raise ShapeError(f"Expected target size {expected}, got {b} (size mismatch, input {a}, target {b})")
-
-
-def _check_weight(input: Spec, weight: Spec | None) -> None:
-    if weight is None:
-        return
-    classes = input.shape[class_dim(input.ndim)]
-    if tuple(weight.shape) != (classes,):
-        raise ShapeError(
-            f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of "
-            f"shape: {list(weight.shape)}"
-        )
-
-
-def _index_dtypes(inputs: Sequence[Spec | None], statics: dict[str, Any]) -> list[dtypes.dtype | None]:
-    """What scores, class indices and weights are cast to; anything but indices is an error."""
-    input, target, weight = inputs
-    assert input is not None and target is not None, "only the weight may be absent"
-    if target.dtype not in (dtypes.int64, dtypes.uint8):
-        raise DtypeError(
-            f"expected target dtype to be Long or Byte, but got {target.dtype.legacy_name} (class indices: "
-            "target.long(); class probabilities have the shape of the input)"
-        )
-    if not input.dtype.is_floating_point:
-        raise DtypeError(
-            f"\"nll_loss\" not implemented for '{input.dtype.legacy_name}' (convert first: x.float())"
-        )
-    if weight is not None and weight.dtype is not input.dtype:
-        raise DtypeError(
-            f"expected scalar type {input.dtype.legacy_name} but found {weight.dtype.legacy_name} (weight: write "
-            f"weight.to({input.dtype!r}))"
-        )
-    return [None, dtypes.int64, None]
-
-
-def _loss_shape(input: Spec, target: Spec, reduction: str) -> Shape:
-    check_reduction(reduction)
-    if reduction != "none" or input.ndim == 1:
-        return ()
-    return (input.shape[0], *input.shape[2:])
-
-
-def _outside(input: Tensor, target: Tensor, *_: Any, ignore_index: int, **__: Any) -> Tensor:
-    classes = input.shape[class_dim(input.ndim)]
-    return (((target < 0) | (target >= classes)) & (target != ignore_index)).any()
-
-
-def _outside_error(
-    input: Tensor, target: Tensor, *_: Any, ignore_index: int, **__: Any
-) -> DovetailError | None:
-    values = host_values(target).reshape(-1)
-    classes = input.shape[class_dim(input.ndim)]
-    bad = values[((values < 0) | (values >= classes)) & (values != ignore_index)]
-    if not bad.size:
-        return None
-    return IndexOutOfRange(
-        f"Target {int(bad[0])} is out of bounds. (class indices of {classes} classes are 0 to {classes - 1}, or "
-        f"ignore_index = {ignore_index})"
-    )
-
-
-def _of_indices(input: Spec, target: Spec, *_: Any, **__: Any) -> bool:
-    return target.dtype.category == dtypes.INTEGER
-
-
-_BOUNDS = ValueCheck(_outside, _outside_error, _of_indices)
-
-# ------------------------------------------------------------------------------------------ rows and classes
-
-
-class _Rows:
-    """The class of each place as a position that exists, which places count, and the weight of each."""
-
-    def __init__(self, target: Tensor, weight: Tensor | None, ignore_index: int, dtype: dtypes.dtype) -> None:
-        self.counted = target != ignore_index
-        self.classes = select_by(self.counted, target, 0)
-        if weight is None:
-            self.weights = self.counted.to(dtype)
-        else:
-            found = weight.detach().index_select(0, self.classes.reshape(-1)).reshape(target.shape)
-            self.weights = select_by(self.counted, found, 0)
-
-    def hits(self, count: int, dim: int) -> Tensor:
-        """Which class of each place is its target: a mask with the classes in dimension ``dim``."""
-        spread = self.classes.unsqueeze(dim)
-        numbers = iota(spread.new_zeros(()), count)
-        return spread == numbers.reshape((count, *(1,) * (spread.ndim - 1 - dim)))
-
-    def share(self, grad: Tensor, reduction: str) -> Tensor:
-        """The gradient of each place's loss."""
-        return grad / self.weights.sum() if reduction == "mean" else grad
-
-
-def _single(target: Tensor, ndim: int) -> Tensor:
-    """The target of one sample as a 0-d tensor."""
-    return target.reshape(()) if ndim == 1 else target
-
-
-# ------------------------------------------------------------------------------------------ negative log-likelihood
+# -------------------------------------------------------------------------------- negative log-likelihood
 
 
 @op(
@@ -198,21 +64,27 @@ def nll_loss_backward(
 ) -> Tensor:
     """Minus weight times gradient at the class of each place, 0 elsewhere."""
     dim = class_dim(len(input_shape))
-    rows = _Rows(_single(target, len(input_shape)), weight, ignore_index, grad.dtype)
+    rows = Rows(single(target, len(input_shape)), weight, ignore_index, grad.dtype)
     value = -(rows.weights * rows.share(grad, reduction))
     hit = rows.hits(input_shape[dim], dim) & rows.counted.unsqueeze(dim)
     return select_by(hit, value.unsqueeze(dim), 0)
 
 
 def _nll_shape(input: Spec, target: Spec, weight: Spec | None, *, ignore_index: int, reduction: str) -> Shape:
-    _check_target(input, target)
-    _check_weight(input, weight)
-    return _loss_shape(input, target, reduction)
+    check_target(input, target)
+    check_weight(input, weight)
+    return loss_shape(input, target, reduction)
 
 
 _CLASSES = Arg((3,), dtype="int64", values=[0, 3, 1])
 _WEIGHT = Arg((4,), low=0.5, grad=False)
 _SPATIAL = Arg((2, 3), dtype="int64", values=[[0, 3, 1], [2, 2, 0]])
+
+
+def _nll_dtypes(inputs: Sequence[Spec | None], statics: dict[str, Any]) -> Dtypes:
+    scores = inputs[0]
+    assert scores is not None, "only the weight may be absent"
+    return Dtypes(index_dtypes(inputs, statics), [scores.dtype])
 
 
 def _errors() -> tuple[Any, ...]:
@@ -252,8 +124,8 @@ def _errors() -> tuple[Any, ...]:
 
 @op(
     shape=_nll_shape,
-    dtype=lambda inputs, statics: Dtypes(_index_dtypes(inputs, statics), [inputs[0].dtype]),  # type: ignore[union-attr]  # never absent
-    checks=(_BOUNDS,),
+    dtype=_nll_dtypes,
+    checks=(BOUNDS,),
     samples=calls(
         call(Arg((3, 4), low=-3, high=0), _CLASSES),
         call(Arg((3, 4), low=-3, high=0), _CLASSES, _WEIGHT, reduction="sum"),
@@ -273,11 +145,11 @@ def nll_loss(
 ) -> Tensor:
     """Minus the log-probability of the target class, times its weight; reduced.
 
-    Shapes: input (C), (N, C) or (N, C, d1, ...) of log-probabilities, target the same without C of class indices,
-    weight (C).
+    Shapes: input (C), (N, C) or (N, C, d1, ...) of log-probabilities, target the same without C of class
+    indices, weight (C).
     """
     dim = class_dim(input.ndim)
-    rows = _Rows(_single(target, input.ndim), weight, ignore_index, input.dtype)
+    rows = Rows(single(target, input.ndim), weight, ignore_index, input.dtype)
     picked = input.gather(dim, rows.classes.unsqueeze(dim)).squeeze(dim)
     losses = select_by(rows.counted, -(picked * rows.weights), 0)
     if reduction == "mean":
@@ -287,7 +159,8 @@ def nll_loss(
 
 def _no_weight_gradient(g: Tensor) -> Tensor:
     raise AutogradError(
-        "The function 'nll_loss_forward' is not differentiable with respect to argument 'weight'. This input cannot have "
+        "The function 'nll_loss_forward' is not differentiable with respect to argument 'weight'. This input "
+        "cannot have "
         "requires_grad True. (pass weight.detach())"
     )
 
@@ -301,16 +174,22 @@ nll_loss.vjp(
 
 # ------------------------------------------------------------------------------------------ cross entropy
 
-# Scores that are their own log_softmax: samples of a gradient need log-probabilities that are those of their input.
+# Scores that are their own log_softmax: samples of a gradient need the log-probabilities of their input.
 _LOGARITHMS = Arg(
     (3, 4),
     values=[[math.log(p) for p in row] for row in ((0.1, 0.2, 0.3, 0.4), (0.25,) * 4, (0.7, 0.1, 0.1, 0.1))],
 )
 
 
+def _like_scores(inputs: Sequence[Spec | None], statics: dict[str, Any]) -> Dtypes:
+    scores = inputs[1]
+    assert scores is not None, "only the weight may be absent"
+    return Dtypes([None] * len(inputs), [scores.dtype])
+
+
 @op(
     shape=lambda grad, input, *others, **statics: input.shape,
-    dtype=lambda inputs, statics: Dtypes([None] * len(inputs), [inputs[1].dtype]),  # type: ignore[union-attr]  # never absent
+    dtype=_like_scores,
     internal=True,
     samples=calls(
         call(Arg(()), _LOGARITHMS, _LOGARITHMS, _CLASSES, None, "mean", -100, 0.0, grad=False),
@@ -330,12 +209,12 @@ def cross_entropy_backward(
 ) -> Tensor:
     """``((a + sum b) p - b - a onehot(y))`` times the gradient of each place.
 
-    Here a is (1 - s) w[y] and b is s w / C with the smoothing s. A kernel reads p off the ``log_probs`` that the forward
-    pass has returned; this decomposition computes it from the input, on which it depends.
+    Here a is (1 - s) w[y] and b is s w / C with the smoothing s. A kernel reads p off the ``log_probs`` that
+    the forward pass has returned; this decomposition computes it from the input, on which it depends.
     """
     dim = class_dim(input.ndim)
     count = input.shape[dim]
-    rows = _Rows(_single(target, input.ndim), weight, ignore_index, input.dtype)
+    rows = Rows(single(target, input.ndim), weight, ignore_index, input.dtype)
     hit = rows.weights.unsqueeze(dim) * (1 - label_smoothing)
     spread: Any = hit
     smooth: Any = 0
@@ -370,7 +249,8 @@ def _entropy_shape(
     if _is_probabilities(input, target):
         if not target.dtype.is_floating_point:
             raise DtypeError(
-                f"Expected floating point type for target with class probabilities, got {target.dtype.legacy_name} "
+                "Expected floating point type for target with class probabilities, got "
+                f"{target.dtype.legacy_name} "
                 "(class indices have no dimension for the classes)"
             )
         if ignore_index >= 0:
@@ -378,16 +258,17 @@ def _entropy_shape(
         if not input.ndim:
             raise ArgumentError("Expected 1 or more dimensions (got 0)")
     else:
-        _check_target(input, target)
-    _check_weight(input, weight)
-    return [_loss_shape(input, target, reduction), input.shape]
+        check_target(input, target)
+    check_weight(input, weight)
+    return [loss_shape(input, target, reduction), input.shape]
 
 
 def _entropy_dtypes(inputs: Sequence[Spec | None], statics: dict[str, Any]) -> Dtypes:
     input, target, _ = inputs
-    assert input is not None and target is not None, "only the weight may be absent"
+    assert input is not None, "only the weight may be absent"
+    assert target is not None, "only the weight may be absent"
     if not _is_probabilities(input, target):
-        return Dtypes(_index_dtypes(inputs, statics), [input.dtype, wider(input.dtype)])
+        return Dtypes(index_dtypes(inputs, statics), [input.dtype, wider(input.dtype)])
     common = rules.result_type(inputs)
     if not input.dtype.is_floating_point:
         raise DtypeError(
@@ -401,7 +282,7 @@ def _entropy_dtypes(inputs: Sequence[Spec | None], statics: dict[str, Any]) -> D
     dtype=_entropy_dtypes,
     outputs=("out", "log_probs"),
     hidden=1,
-    checks=(_BOUNDS,),
+    checks=(BOUNDS,),
     samples=calls(
         call(Arg((3, 4)), _CLASSES),
         call(Arg((3, 4)), _CLASSES, _WEIGHT, reduction="sum"),
@@ -453,8 +334,8 @@ def cross_entropy(
 ) -> Tensor:
     """Cross entropy of unnormalised scores with class indices, or with class probabilities; reduced.
 
-    Shapes: input (C), (N, C) or (N, C, d1, ...), target the same without C (indices) or the same (probabilities),
-    weight (C). Smoothing mixes the target with the uniform distribution (arXiv:1512.00567).
+    Shapes: input (C), (N, C) or (N, C, d1, ...), target the same without C (indices) or the same
+    (probabilities), weight (C). Smoothing mixes the target with the uniform distribution (arXiv:1512.00567).
 
     >>> import dovetail
     >>> dovetail.nn.functional.cross_entropy(dovetail.zeros(1, 4), dovetail.tensor([2]))
@@ -467,7 +348,7 @@ def cross_entropy(
     loss = nll_loss(log_probs, target, weight, ignore_index, reduction)
     if not label_smoothing:
         return loss
-    rows = _Rows(_single(target, input.ndim), weight, ignore_index, input.dtype)
+    rows = Rows(single(target, input.ndim), weight, ignore_index, input.dtype)
     terms = log_probs if weight is None else log_probs * _along_classes(weight.detach(), input.ndim)
     smooth = select_by(rows.counted, -terms.sum(dim), 0)
     smooth = smooth.sum() / rows.weights.sum() if reduction == "mean" else reduced(smooth, reduction)

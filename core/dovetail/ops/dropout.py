@@ -32,9 +32,10 @@ masked_scale.vjp(input=lambda g, mask, *, scale: masked_scale(g, mask, scale))
 
 @front(method=False)
 def dropout(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
-    """In training, each element set to zero with probability ``p`` and the rest divided by 1 - p (arXiv:1207.0580).
+    """In training, each element set to zero with probability ``p``, the rest divided by 1 - p.
 
-    The mask is drawn from the shared stream, so it depends on the seed alone, not on the backend.
+    Source: Hinton et al. 2012, arXiv:1207.0580. The mask is drawn from the shared stream, so it depends on
+    the seed alone, not on the backend.
     """
     if not 0 <= p <= 1:
         raise ArgumentError(f"dropout probability has to be between 0 and 1, but got {p}")

@@ -41,7 +41,8 @@ def _outside_error(input: Tensor, weight: Tensor, **_: Any) -> DovetailError | N
     if not bad.size:
         return None
     return IndexOutOfRange(
-        f"index out of range in self (in embedding: index {int(bad[0])} is out of bounds for dimension 0 with size "
+        f"index out of range in self (in embedding: index {int(bad[0])} is out of bounds for dimension 0 "
+        "with size "
         f"{rows})"
     )
 
@@ -65,7 +66,8 @@ def _lookup_dtypes(inputs: Sequence[Spec | None], statics: dict[str, Any]) -> Dt
     assert weight is not None, "an embedding has a weight"
     if indices.dtype not in rules.INDEX_TYPES:
         raise DtypeError(
-            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
+            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; "
+            "but got "
             f"{indices.dtype.legacy_name} instead (while checking arguments for embedding; write x.long())"
         )
     return Dtypes([None, None], [weight.dtype])
@@ -86,7 +88,7 @@ _POSITIONS = Arg((2, 3), dtype="int64", values=[[0, 3, 3], [1, 0, 3]])
     agree=Agree.terms(k=Growth(linear=1)),
 )
 def embedding_backward(grad: Tensor, indices: Tensor, num_weights: int, padding_idx: int | None) -> Tensor:
-    """The gradients of the rows: those of every place where a row was looked up, added; 0 for the padding row."""
+    """The gradients of the rows: those of every place that looked one up, added; 0 for the padding row."""
     places = indices.reshape(-1)
     rows = grad.reshape((math.prod(indices.shape), grad.shape[-1]))
     if padding_idx is not None:
@@ -199,7 +201,8 @@ def one_hot_rows(input: Tensor, num_classes: int) -> Tensor:
 def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     """For each class index a row of zeros with a one at that place, as int64.
 
-    Without ``num_classes`` the largest index decides, so the shape depends on values and a captured program refuses it.
+    Without ``num_classes`` the largest index decides, so the shape depends on values and a captured program
+    refuses it.
 
     >>> import dovetail
     >>> dovetail.nn.functional.one_hot(dovetail.tensor([1, 0]), 3)
@@ -208,7 +211,8 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     """
     if input.dtype is not dtypes.int64:
         raise ArgumentRuntimeError(
-            f"one_hot is only applicable to index tensor of type LongTensor. (got {input.dtype.name}; write x.long())"
+            f"one_hot is only applicable to index tensor of type LongTensor. (got {input.dtype.name}; write "
+            "x.long())"
         )
     if num_classes < 0:
         if not input.numel():

@@ -147,7 +147,10 @@ def _smooth_shape(input: Spec, target: Spec, *, reduction: str, beta: float) -> 
     agree=Agree.running(),
 )
 def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
-    """``(x - y)**2 / (2 beta)`` where ``abs(x - y) < beta``, ``abs(x - y) - beta / 2`` elsewhere (arXiv:1504.08083)."""
+    """``(x - y)**2 / (2 beta)`` where ``abs(x - y) < beta``, ``abs(x - y) - beta / 2`` elsewhere.
+
+    Source: Girshick 2015, arXiv:1504.08083; beta 0 is l1_loss.
+    """
     difference = input - target
     if beta == 0:
         return reduced(difference.abs(), reduction)
@@ -187,7 +190,7 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     return reduced(select_by(size <= delta, square, (size - 0.5 * delta) * delta), reduction)
 
 
-# ------------------------------------------------------------------------------------------ binary cross entropy
+# ----------------------------------------------------------------------------------- binary cross entropy
 
 
 def _not_probability(input: Tensor, target: Tensor, *_: Any, **__: Any) -> Tensor:
@@ -333,7 +336,7 @@ def binary_cross_entropy_with_logits(
     agree=Agree.running(),
 )
 def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
-    """``y (log(y) - x)`` for log-probabilities x, 0 where y is 0; ``log_target`` says that y is a logarithm too."""
+    """``y (log(y) - x)`` for log-probabilities x, 0 where y is 0; ``log_target``: y is a logarithm too."""
     if log_target:
         return reduced(target.exp() * (target - input), reduction)
     nothing = target == 0

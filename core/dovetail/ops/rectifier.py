@@ -1,6 +1,7 @@
 """Activations made of straight pieces: relu and its kin, limits, thresholds and shrinkage.
 
-The gradient at an edge is fixed: 0 for relu, relu6, hardtanh and hardsigmoid, the negative slope for leaky_relu.
+The gradient at an edge is fixed: 0 for relu, relu6, hardtanh and hardsigmoid, the negative slope for
+leaky_relu.
 """
 
 from __future__ import annotations
@@ -118,7 +119,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """
     if input.dtype is not weight.dtype:
         raise ArgumentRuntimeError(
-            f"prelu: Type promoting not supported. Got {input.dtype.legacy_name} and {weight.dtype.legacy_name} "
+            f"prelu: Type promoting not supported. Got {input.dtype.legacy_name} and "
+            f"{weight.dtype.legacy_name} "
             f"(convert one of them: weight.to({input.dtype!r}))"
         )
     if weight.ndim > 1:
@@ -134,7 +136,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         if weight.numel() != channels:
             raise ShapeError(
                 "Mismatch of parameter numbers and input channel size. Found parameter numbers = "
-                f"{weight.numel()} and channel size = {channels}. (input {list(input.shape)}: channels are dimension 1)"
+                f"{weight.numel()} and channel size = {channels}. (input {list(input.shape)}: channels are "
+                "dimension 1)"
             )
         weight = weight.reshape((channels, *(1,) * (input.ndim - 2)))
     elif weight.ndim and not input.ndim:
@@ -203,7 +206,11 @@ def hardtanh(input: Tensor, min_val: Number = -1.0, max_val: Number = 1.0) -> Te
 hardtanh.vjp(input=lambda g, input, *, min_val, max_val: hardtanh_backward(g, input, min_val, max_val))
 
 
-@op(samples=unary(-2, 8, dtypes=NUMERIC), agree=Agree.exact(signed_zero=False), backward_name="HardtanhBackward0")
+@op(
+    samples=unary(-2, 8, dtypes=NUMERIC),
+    agree=Agree.exact(signed_zero=False),
+    backward_name="HardtanhBackward0",
+)
 def relu6(input: Tensor) -> Tensor:
     """Each element limited to [0, 6]; the gradient at both edges is 0."""
     return hardtanh(input, 0, 6)

@@ -1,7 +1,7 @@
 """Softmax and its logarithm along a dimension, and their gradients in terms of the result.
 
-The maximum is subtracted first, so nothing overflows (P. Blanchard, D. Higham and N. Higham, *Accurately computing the
-log-sum-exp and softmax functions*, IMA J. Numer. Anal. 41, 2021).
+The maximum is subtracted first, so nothing overflows (P. Blanchard, D. Higham and N. Higham, *Accurately
+computing the log-sum-exp and softmax functions*, IMA J. Numer. Anal. 41, 2021).
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def log_softmax_backward(grad: Tensor, output: Tensor, dim: int) -> Tensor:
     agree=Agree.running(),
 )
 def log_softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tensor:
-    """``x - log(sum(exp(x)))`` along a dimension: the logarithm of softmax, also where that underflows to 0."""
+    """``x - log(sum(exp(x)))`` along a dimension: the logarithm of softmax, also where that is 0."""
     if not input.numel():
         return input.exp()
     shifted = input - input.amax(dim, True)

@@ -1,4 +1,4 @@
-"""Sliding windows over the two spatial dimensions of images: their sizes, and the pixels that each tap of a kernel sees."""
+"""Sliding windows over images: their sizes, and the pixels that each tap of a kernel sees."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def pair(name: str, value: Any, what: str = "window") -> Pair:
         return sizes[0], sizes[0]
     if len(sizes) != 2:
         raise ArgumentRuntimeError(
-            f"expected {name} to be a single integer value or a list of 2 values to match the {what} dimensions, but got "
+            f"expected {name} to be a single integer value or a list of 2 values to match the {what} "
+            "dimensions, but got "
             f"{name}={sizes}"
         )
     return sizes[0], sizes[1]
@@ -35,7 +36,8 @@ def window_count(
 ) -> int:
     """How many windows fit into ``size`` elements with ``padding`` on either side.
 
-    With ``ceil_mode`` a last window may hang over the far edge if it begins inside the input or its near padding.
+    With ``ceil_mode`` a last window may hang over the far edge if it begins inside the input or its near
+    padding.
     """
     room = size + 2 * padding - dilation * (kernel - 1) - 1
     if not ceil_mode:
@@ -68,7 +70,7 @@ def tap_span(tap: int, size: int, count: int, stride: int, padding: int, dilatio
 def tap_spans(
     size: Sequence[int], count: Sequence[int], kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
 ) -> Iterator[tuple[int, int, Span, Span]]:
-    """Row and column of every tap of a kernel in row-major order, with its span along both; empty ones are left out."""
+    """Row and column of every tap in row-major order, with its span along both; empty ones are left out."""
     for i in range(kernel[0]):
         rows = tap_span(i, size[0], count[0], stride[0], padding[0], dilation[0])
         for j in range(kernel[1]):
