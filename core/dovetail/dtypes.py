@@ -34,7 +34,7 @@ class dtype:
     def __init__(self, name: str, host: Any, category: int, legacy_name: str) -> None:
         self.name = name
         self.host: np.dtype[Any] = np.dtype(host)
-        self.itemsize = self.host.itemsize
+        self.itemsize: int = self.host.itemsize
         self.category = category
         self.is_signed = category >= FLOATING or (category == INTEGER and not name.startswith("u"))
         self.legacy_name = legacy_name

@@ -41,7 +41,7 @@ def on_change(listener: Callable[[], None]) -> None:
 
 def set_default_dtype(dtype: dtypes.dtype) -> None:
     """Set the type that Python floats become; float16, bfloat16, float32 or float64."""
-    if not isinstance(dtype, dtypes.dtype) or not dtype.is_floating_point:
+    if not isinstance(dtype, dtypes.dtype) or not dtype.is_floating_point:  # type: ignore[redundant-expr]
         raise ArgumentTypeError(f"only floating-point types are supported as the default type, got {dtype!r}")
     change(default_dtype=dtype)
 

@@ -43,7 +43,7 @@ def _start(t: Tensor, gradient: Any, graph: bool) -> Tensor:
                 "(reduce it first, as in loss.mean().backward(), or pass gradient=)"
             )
         one = constant(1.0, t.dtype, t.device)
-        return one if not t._spec.shape else one.expand(t._spec.shape)  # type: ignore[no-any-return]
+        return one if not t._spec.shape else one.expand(t._spec.shape)
     if not isinstance(gradient, Tensor):
         raise ArgumentTypeError(f"gradients can be either Tensors or None, but got {type(gradient).__name__}")
     if gradient.shape != t.shape:

@@ -35,7 +35,7 @@ def raw(t: Tensor) -> Any:
         return fresh(t)
 
 
-Tensor.refresh = staticmethod(raw)  # type: ignore[assignment]  # called as Tensor.refresh(t)
+Tensor.refresh = staticmethod(raw)
 
 
 def fresh(t: Tensor) -> Any:

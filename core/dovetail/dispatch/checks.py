@@ -60,7 +60,9 @@ def _one(plan: Plan, check: ValueCheck, arguments: Sequence[Any], trace: Trace |
             raise_pending()
         return
     if bool(runtime.to_host(bad._data)):
-        raise check.error(*arguments, **plan.statics)
+        error = check.error(*arguments, **plan.statics)
+        assert error is not None, f"a check of {plan.op.name} found a mistake and cannot say which"
+        raise error
 
 
 def _place() -> str:

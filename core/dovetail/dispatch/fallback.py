@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dovetail import settings
@@ -65,7 +65,7 @@ def _say(key: tuple[str, str]) -> None:
 
 def _on(call: Call, host: Device) -> Call:
     return Call(
-        tuple(s.with_device(host) if s is not None else None for s in call.inputs),  # type: ignore[misc]  # None: absent
+        _moved(call.inputs, host),
         tuple(s.with_device(host) for s in call.outputs),
         call.statics,
         host,
@@ -73,5 +73,10 @@ def _on(call: Call, host: Device) -> Call:
     )
 
 
+def _moved(specs: Sequence[Any], host: Device) -> tuple[Any, ...]:
+    return tuple(s if s is None else s.with_device(host) for s in specs)  # None: an absent input
+
+
 def _signature(call: Call) -> str:
-    return ", ".join(f"{s.dtype.name}{list(s.shape)}" for s in call.inputs if s is not None)
+    specs: Sequence[Any] = call.inputs
+    return ", ".join(f"{s.dtype.name}{list(s.shape)}" for s in specs if s is not None)

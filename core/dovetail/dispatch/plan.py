@@ -48,6 +48,7 @@ class Plan:
     casts: tuple[tuple[int, Spec], ...]
     slow: bool
     kernel: Callable[..., Any]
+    _out_kernel: Callable[..., Any] | None
     variants: Variants
     differentiable: bool
     decompose: int
@@ -87,7 +88,7 @@ class Plan:
     def out_kernel(self) -> Callable[..., Any] | None:
         """The kernel as a function that takes ``out=``, None without one."""
         try:
-            return self._out_kernel  # type: ignore[has-type,no-any-return]
+            return self._out_kernel
         except AttributeError:
             runtime = self.device.runtime
             usable = runtime.writes_in_place and self.origin == "kernel"
@@ -104,11 +105,11 @@ def lookup(op: Op, key: Any, specs: Sequence[Spec | None], layout: tuple[Any, ..
     if plan is None:
         plan = make(op, specs, layout, statics)
         remember(op, key, plan)
-    return plan  # type: ignore[no-any-return]
+    return plan
 
 
-def remember(op: Op, key: Any, plan: Plan) -> None:
-    """Enter a plan under a key, emptying a table that has grown too large."""
+def remember(op: Op, key: Any, plan: Any) -> None:
+    """Enter a plan (with what goes with it) under a key, emptying a table that has grown too large."""
     if len(op.plans) >= MAX_PLANS:
         op.plans.clear()
     op.plans[key] = plan
@@ -141,7 +142,7 @@ def make(op: Op, specs: Sequence[Spec | None], layout: tuple[Any, ...], statics:
     plan.casts = tuple(
         (i, new) for i, (old, new) in enumerate(zip(specs, plan.ins, strict=True)) if new is not None and new is not old
     )
-    plan.call = Call(plan.ins, plan.outs, plan.statics, plan.device, layout)
+    plan.call = Call(plan.ins, plan.outs, plan.statics, plan.device, layout)  # type: ignore[arg-type]  # None: absent
     plan.single = sum(plan.graded) == 1 and plan.graded[0]
     plan.differentiable = op.differentiable and any(plan.graded)
     plan.backward_name = op.backward_name(grouped, plan.statics)
@@ -163,7 +164,8 @@ def _apply_rules(plan: Plan, specs: Sequence[Spec | None], grouped: Sequence[Any
     assert op.shape is not None and op.dtype is not None, "checked when the op was defined"
     shapes = op.shape(*grouped, **plan.statics)
     answer = op.dtype(specs, plan.statics)
-    device = plan.statics.get("device") if isinstance(plan.statics.get("device"), Device) else plan.device
+    asked = plan.statics.get("device")
+    device = asked if isinstance(asked, Device) else plan.device
     plan.ins = tuple(
         s if s is None or want is None else s.with_dtype(want) for s, want in zip(specs, answer.inputs, strict=True)
     )

@@ -84,9 +84,9 @@ class Variant:
                 result = function(g, **keywords) if keywords else function(g)
             elif not keywords and len(places) == 1:
                 place = places[0]
-                result = function(g, values[place] if type(place) is int else place(values))
+                result = function(g, values[place] if type(place) is int else place(values))  # type: ignore[operator]
             else:
-                arguments = [values[p] if type(p) is int else p(values) for p in places]
+                arguments = [values[p] if type(p) is int else p(values) for p in places]  # type: ignore[operator]
                 result = function(g, *arguments, **keywords)
             if target is None:
                 results += [(i, gi) for i, gi in enumerate(result) if gi is not None]

@@ -9,7 +9,7 @@ import numpy as np
 from dovetail import dtypes
 from dovetail.errors import ArgumentRuntimeError, IntegerDivisionByZero
 from dovetail.ops.comparison import where
-from dovetail.ops.definition import NoDecomposition, Number, ValueCheck, front, op, titled
+from dovetail.ops.definition import NoDecomposition, Number, ValueCheck, bind, front, op, titled
 from dovetail.record import rules
 from dovetail.record.agree import Agree
 from dovetail.record.samples import ALL, NUMERIC, Arg, binary, call, calls, error, unary
@@ -348,12 +348,12 @@ def _rpow(exponent: Tensor, base: Any) -> Tensor:
     return power(base, exponent)
 
 
-def _pow_(self: Tensor, exponent: Any) -> Tensor:
+def _pow_(self: Tensor, exponent: Tensor | Number) -> Tensor:
     """In-place form of ``pow``."""
     return self.copy_(pow(self, exponent))
 
 
-Tensor.__rpow__ = _rpow  # type: ignore[attr-defined]
+bind("__rpow__", _rpow)
 front(method=["pow_", "__ipow__"])(_pow_)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.errors import ShapeError
-from dovetail.ops.definition import NoDecomposition, op
+from dovetail.ops.definition import NoDecomposition, bind, op
 from dovetail.record import rules
 from dovetail.record.agree import Agree, Growth
 from dovetail.record.rules import broadcast_shapes
@@ -83,7 +83,7 @@ def _rmatmul(self: Tensor, other: Any) -> Tensor:
     return matmul(other, self)
 
 
-Tensor.__rmatmul__ = _rmatmul  # type: ignore[attr-defined]
+bind("__rmatmul__", _rmatmul)
 
 
 @matmul.vjp

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from dovetail.dispatch.reading import host_values
 from dovetail.errors import ArgumentError, ArgumentTypeError, UnsupportedError
 from dovetail.ops.casting import cast
 from dovetail.ops.comparison import select_by
-from dovetail.ops.definition import NoDecomposition, Number, front, op
+from dovetail.ops.definition import NoDecomposition, Number, bind, front, op
 from dovetail.ops.shape import packed
 from dovetail.record import rules
 from dovetail.record.agree import Agree
@@ -27,6 +27,7 @@ from dovetail.tensor.spec import spec
 from dovetail.tensor.tensor import Tensor, new, wrap
 
 Place = str | Device | None
+Subclass = TypeVar("Subclass", bound=Tensor)
 
 # ------------------------------------------------------------------------------------------ from data
 
@@ -344,14 +345,16 @@ def eye(
     return made.requires_grad_() if requires_grad else made
 
 
-def make_subclass(cls: type[Tensor], data: Tensor, requires_grad: bool = False) -> Tensor:
+def make_subclass(cls: type[Subclass], data: Tensor, requires_grad: bool = False) -> Subclass:
     """Make a leaf of a subclass that has the value of a tensor now (and shares its array until one is written)."""
     made = new(cls)
     made._data = raw(data)
     made._spec = data._spec
     made._alias = None
     made._node = None
-    return made.requires_grad_() if requires_grad else made
+    if requires_grad:
+        made.requires_grad_()
+    return made
 
 
-Tensor._make_subclass = staticmethod(make_subclass)  # type: ignore[attr-defined]
+bind("_make_subclass", staticmethod(make_subclass))

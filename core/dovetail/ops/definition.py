@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dovetail.record.rules import DtypeRule, ShapeRule
     from dovetail.record.samples import Samples
 
-__all__ = ["Live", "NoDecomposition", "Number", "OpFunction", "ValueCheck", "front", "op", "property_of", "titled"]
+__all__ = ["Live", "NoDecomposition", "Number", "OpFunction", "ValueCheck", "bind", "front", "op", "property_of", "titled"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -114,6 +114,7 @@ def op(
             sugar=dict(sugar or {}),
             updates=updates,
             backward_name=backward_name,
+            operator=operator,
         )
         if shape is None and record.primitive:
             raise ArgumentError(f"{name}: a primitive needs shape= and dtype= rules")
@@ -123,7 +124,7 @@ def op(
         functools.update_wrapper(function, body)
         function.record = record  # type: ignore[attr-defined]  # the function is seen as an OpFunction
         function.vjp = functools.partial(_vjp, record)  # type: ignore[attr-defined]
-        _bind(record, function, bare, operator)
+        _bind(record, function, bare)
         return cast("OpFunction[P, R]", function)
 
     return decorate
@@ -137,7 +138,7 @@ def _vjp(record: Op, *joint: Callable[..., Any], **rules: Callable[..., Any]) ->
     return None
 
 
-def _bind(record: Op, function: Callable[..., Any], bare: Callable[..., Any], operator: str | None) -> None:
+def _bind(record: Op, function: Callable[..., Any], bare: Callable[..., Any]) -> None:
     """Bind the methods and operators to Tensor."""
     for name in record.methods:
         setattr(Tensor, name, bare if name.startswith("__") else function)
@@ -146,6 +147,7 @@ def _bind(record: Op, function: Callable[..., Any], bare: Callable[..., Any], op
         written = inplace_of(record)
         written.__name__, written.__doc__ = name, f"In-place form of ``{record.name}``."
         setattr(Tensor, name, written)
+    operator = record.operator
     if operator is None:
         return
     setattr(Tensor, f"__{operator}__", bare)
@@ -179,6 +181,11 @@ def titled(made: Tensor, name: str) -> Tensor:
     if made._node is not None:
         made._node.title = name
     return made
+
+
+def bind(name: str, method: Any) -> None:
+    """Bind a further method to Tensor: a reflected operator, or another name of an op."""
+    setattr(Tensor, name, method)
 
 
 def property_of(name: str, getter: Callable[[Tensor], Any], setter: Callable[[Tensor, Any], None] | None = None) -> None:

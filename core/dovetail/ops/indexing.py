@@ -11,7 +11,7 @@ import numpy as np
 from dovetail import dtypes
 from dovetail.dispatch.constants import constant
 from dovetail.errors import ArgumentTypeError, ArgumentError, IndexOutOfRange, ShapeError
-from dovetail.ops.definition import front
+from dovetail.ops.definition import bind, front
 from dovetail.ops.gathering import index_add, index_copy, index_select, nonzero, wrap_index
 from dovetail.ops.shape import basic_index, expand, inverse_permutation, permute, reshape
 from dovetail.record.rules import broadcast_shapes, normalize_dim
@@ -358,5 +358,5 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     return getitem(input, (*[slice(None)] * at, slice(first, first + length)))
 
 
-Tensor.__getitem__ = getitem  # type: ignore[attr-defined]
-Tensor.__setitem__ = setitem  # type: ignore[attr-defined]
+bind("__getitem__", getitem)
+bind("__setitem__", setitem)

@@ -10,7 +10,7 @@ import numpy as np
 from dovetail import dtypes
 from dovetail.errors import UnsupportedError
 from dovetail.ops.comparison import select_by
-from dovetail.ops.definition import NoDecomposition, op
+from dovetail.ops.definition import NoDecomposition, bind, op
 from dovetail.record import rules
 from dovetail.record.agree import Agree
 from dovetail.record.rules import DtypeRule, Dtypes
@@ -73,7 +73,7 @@ def trunc(input: Tensor) -> Tensor:
     return select_by(input < 0, ceil(input), floor(input)) if input.dtype.is_floating_point else input
 
 
-Tensor.fix = Tensor.trunc  # type: ignore[attr-defined]  # bound by the decorator
+bind("fix", trunc)
 
 
 def _to_decimals(input: Tensor, *, decimals: int) -> Tensor:

@@ -25,7 +25,7 @@ from dovetail.dispatch.reading import host_values
 from dovetail.errors import ArgumentError, ArgumentRuntimeError, ArgumentTypeError, AutogradError
 from dovetail.ops.casting import to
 from dovetail.ops.creation import filled
-from dovetail.ops.definition import front, property_of
+from dovetail.ops.definition import bind, front, property_of
 from dovetail.ops.shape import expand, permute
 from dovetail.tensor.node import Leaf
 from dovetail.tensor.tensor import Tensor, new
@@ -80,13 +80,22 @@ def _bool(self: Tensor) -> bool:
     return bool(host_values(self, why="bool() of a tensor, as in `if`, reads a value").reshape(()).item())
 
 
-def _number(convert: Any, name: str) -> Any:
-    def method(self: Tensor) -> Any:
-        if self._spec.size != 1:
-            raise ArgumentTypeError("only one element tensors can be converted to Python scalars")
-        return convert(host_values(self, why=f"{name}() reads a value").reshape(()).item())
+def _number(self: Tensor, name: str) -> Any:
+    if self._spec.size != 1:
+        raise ArgumentTypeError("only one element tensors can be converted to Python scalars")
+    return host_values(self, why=f"{name}() reads a value").reshape(()).item()
 
-    return method
+
+def _int(self: Tensor) -> int:
+    return int(_number(self, "int"))
+
+
+def _float(self: Tensor) -> float:
+    return float(_number(self, "float"))
+
+
+def _complex(self: Tensor) -> complex:
+    return complex(_number(self, "complex"))
 
 
 def _index(self: Tensor) -> int:
@@ -98,11 +107,11 @@ def _index(self: Tensor) -> int:
 def _iterate(self: Tensor) -> Iterator[Tensor]:
     if not self._spec.shape:
         raise ArgumentTypeError("iteration over a 0-d tensor")
-    return (self[i] for i in range(self._spec.shape[0]))  # type: ignore[index]  # bound with the indexing ops
+    return (self[i] for i in range(self._spec.shape[0]))
 
 
 def _contains(self: Tensor, value: Any) -> bool:
-    return bool((self == value).any())  # type: ignore[attr-defined]  # a comparison of tensors is a tensor
+    return bool((self == value).any())
 
 
 def _format(self: Tensor, spec: str) -> str:
@@ -191,7 +200,7 @@ def _transposed(self: Tensor) -> Tensor:
 def _matrix_transposed(self: Tensor) -> Tensor:
     if self._spec.ndim < 2:
         raise ArgumentRuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {self._spec.ndim}-D tensor.")
-    return self.transpose(-1, -2)  # type: ignore[no-any-return]
+    return self.transpose(-1, -2)
 
 
 property_of("data", _get_data, _set_data)
@@ -200,7 +209,7 @@ property_of("T", _transposed)
 property_of("mT", _matrix_transposed)
 
 _SPECIAL = {
-    "__array__": _array, "__bool__": _bool, "__int__": _number(int, "int"), "__float__": _number(float, "float"),
+    "__array__": _array, "__bool__": _bool, "__int__": _int, "__float__": _float, "__complex__": _complex,
     "__index__": _index, "__iter__": _iterate, "__contains__": _contains, "__format__": _format,
     "__repr__": printing.text, "__str__": printing.text,
 }  # fmt: skip
@@ -239,19 +248,19 @@ def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
 def _rebuild(cls: type[Tensor], host: np.ndarray[Any, Any], name: str, device: str, requires_grad: bool, attributes: Any) -> Tensor:
     made: Tensor = Tensor.make(Tensor, host, dtype=dtypes.by_name(name), device=device)
     if cls is not Tensor:
-        made = Tensor._make_subclass(cls, made, False)  # type: ignore[attr-defined]
+        made = Tensor._make_subclass(cls, made, False)
     made.__dict__.update(attributes)
     return made.requires_grad_() if requires_grad else made
 
 
-def _reduce(self: Tensor, protocol: Any = None) -> Any:
+def _reduce(self: Tensor, protocol: Any) -> tuple[Any, ...]:
     if not self.is_leaf:
         raise AutogradError("only leaves of a graph can be pickled: use x.detach()")
     host = np.ascontiguousarray(host_values(self)).reshape(self.shape)
     return _rebuild, (type(self), host, self.dtype.name, str(self.device), self.requires_grad, dict(self.__dict__))
 
 
-Tensor.__deepcopy__ = _deepcopy  # type: ignore[attr-defined]
-Tensor.__reduce_ex__ = _reduce  # type: ignore[assignment]
+bind("__deepcopy__", _deepcopy)
+bind("__reduce_ex__", _reduce)
 
 Handle = RemovableHandle

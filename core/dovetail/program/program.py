@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from sys import getrefcount
 from typing import TYPE_CHECKING, Any
 
 from dovetail.contract.program import Literal, ProgramView, Step
 from dovetail.dispatch import state
 from dovetail.dispatch.aliasing import assign, raw, stale
-from dovetail.dispatch.ownership import ALONE, getrefcount
+from dovetail.dispatch.ownership import ALONE
 from dovetail.errors import CaptureError
 from dovetail.program.interpret import interpreter
 from dovetail.program.trace import Check, Holder, Trace, Var, user_line
@@ -51,7 +52,8 @@ class Program:
 
     def _device(self) -> Device:
         for equation in self.equations:
-            return equation.plan.device
+            device: Device = equation.plan.device
+            return device
         raise CaptureError("the captured function called no op")
 
     def _used_state(self) -> list[Holder]:

@@ -33,7 +33,7 @@ class ValueCheck:
     def __init__(
         self,
         bad: Callable[..., Any],
-        error: Callable[..., Exception],
+        error: Callable[..., Exception | None],
         applies: Callable[..., bool] = lambda *specs, **statics: True,
     ) -> None:
         self.bad = bad
@@ -89,6 +89,7 @@ class Op:
         sugar: dict[str, Callable[..., Any]],
         updates: Sequence[int] = (),
         backward_name: str | Callable[..., str] | None = None,
+        operator: str | None = None,
     ) -> None:
         self.name = body.__name__.strip("_") if body.__name__.endswith("_") else body.__name__
         self.body = body
@@ -112,6 +113,7 @@ class Op:
         self.reference = reference
         self.internal = internal
         self._backward_name = backward_name
+        self.operator = operator
         self.primitive = "NoDecomposition" in body.__code__.co_names
         self.input_names = tuple(p.name for p in self.signature.inputs)
         self.rules: dict[str, GradientRule] = {}

@@ -19,7 +19,7 @@ class Arg:
     dtype: str | None = None
     low: float = -2.0
     high: float = 2.0
-    values: Sequence[Any] | None = None
+    values: Any = None
     distinct: bool = False
     log: bool = False
     grad: bool = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from dovetail.errors import ArgumentTypeError, DtypeError
 from dovetail.tensor.methods import TensorMethods
@@ -208,7 +208,16 @@ def check_can_require_grad(spec: Spec) -> None:
         )
 
 
-new: Callable[[type[Tensor]], Tensor] = object.__new__
+T_co = TypeVar("T_co", covariant=True)
+
+
+class _Maker(Protocol):
+    """``object.__new__`` as a function that keeps the class it is given."""
+
+    def __call__(self, cls: type[T_co], /) -> T_co: ...
+
+
+new: _Maker = object.__new__
 
 
 def wrap(data: Any, spec: Spec, node: Node | None = None) -> Tensor:
