@@ -9,7 +9,16 @@ from typing import Any, Final
 import numpy as np
 
 from dovetail.backend import Array, Call, KernelTable, dtypes, ops, transfer
-from dovetail_numpy import kernel_joining, kernel_math, kernel_nn, kernel_order, kernel_special, kernel_steps, philox
+from dovetail_numpy import (
+    kernel_joining,
+    kernel_math,
+    kernel_nn,
+    kernel_order,
+    kernel_reductions,
+    kernel_special,
+    kernel_steps,
+    philox,
+)
 from dovetail_numpy.binding import HALF, Kernel, elementwise, widened
 
 table: Final = KernelTable()
@@ -21,7 +30,15 @@ np.seterr(all="ignore")
 CHECKED: Final = kernel_nn.CHECKED | {"index_select", "gather", "wrap_index"}
 """Ops whose kernels raise IndexError by themselves."""
 
-for _family in (kernel_joining, kernel_math, kernel_nn, kernel_order, kernel_special, kernel_steps):
+for _family in (
+    kernel_joining,
+    kernel_math,
+    kernel_nn,
+    kernel_order,
+    kernel_reductions,
+    kernel_special,
+    kernel_steps,
+):
     table.update(_family.table)
 
 for _op, _function in (
@@ -243,42 +260,6 @@ def _filled(call: Call) -> Kernel:
 def _iota(call: Call) -> Kernel:
     length = call.output.shape[0]
     return lambda anchor: np.arange(length, dtype=np.int64)
-
-
-# ------------------------------------------------------------------------------------------ reductions
-
-
-def reduction(function: Any) -> Callable[[Call], Kernel]:
-    """Bind a reduction over a tuple of axes."""
-
-    def bind(call: Call) -> Kernel:
-        dim = call.statics["dim"]
-        axis = dim if call.inputs[0].ndim else None
-        keep = call.statics["keepdim"]
-        host = call.output.dtype.host
-
-        def kernel(x: Array) -> Array:
-            return np.asarray(function(x, axis=axis, keepdims=keep), host)
-
-        return kernel
-
-    return bind
-
-
-for _op, _function in ((ops.amax, np.amax), (ops.amin, np.amin), (ops.any, np.any), (ops.all, np.all)):
-    table.binder(_op)(reduction(_function))
-for _op, _function in ((ops.sum, np.sum), (ops.mean, np.mean)):
-    table.binder(_op)(reduction(_function))
-
-
-@table(ops.argmax)
-def _argmax(x: Array, dim: int | None, keepdim: bool) -> Array:
-    return np.asarray(np.argmax(x, axis=dim if x.ndim else None, keepdims=keepdim and x.ndim > 0), np.int64)
-
-
-@table(ops.argmin)
-def _argmin(x: Array, dim: int | None, keepdim: bool) -> Array:
-    return np.asarray(np.argmin(x, axis=dim if x.ndim else None, keepdims=keepdim and x.ndim > 0), np.int64)
 
 
 @table.binder(ops.matmul)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dovetail.ops import (
     activation,
+    aggregation,
     arithmetic,
     attention,
     average_pooling,
@@ -37,6 +38,7 @@ from dovetail.ops import (
     softmax,
     sorting,
     special,
+    statistics,
     trigonometric,
     values,
     writing,

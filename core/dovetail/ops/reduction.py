@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dovetail import dtypes
-from dovetail.errors import DimensionError
+from dovetail.errors import DimensionError, ShapeError
 from dovetail.ops.arithmetic import maximum, minimum
 from dovetail.ops.definition import NoDecomposition, front, op, titled
-from dovetail.ops.results import ValuesIndices
+from dovetail.ops.results import MinMax, ValuesIndices
 from dovetail.record import rules
 from dovetail.record.agree import Agree, Growth
 from dovetail.record.rules import normalize_dim
@@ -210,6 +210,27 @@ def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Position of the first smallest element (of the first NaN if there is one), in the flat tensor without ``dim``."""
     raise NoDecomposition
+
+
+@op(
+    method=True,
+    samples=calls(
+        call(Arg((2, 3), distinct=True)),
+        call(Arg((2, 3), distinct=True), dim=1),
+        call(Arg((2, 3), distinct=True), dim=0, keepdim=True),
+        dtypes=ALL,
+        errors=(error(RuntimeError, "cannot compute aminmax over an empty dimension", Arg((0,))),),
+    ),
+    agree=Agree.exact(signed_zero=False),
+)
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> MinMax:
+    """The smallest and the largest element, of all or along a dimension; NaN if there is one."""
+    reduced = input.shape if dim is None else (input.shape[dim],) if input.ndim else ()
+    if 0 in reduced:
+        raise ShapeError(
+            "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
+        )
+    return MinMax(amin(input, dim, keepdim), amax(input, dim, keepdim))
 
 
 @front(method=True)

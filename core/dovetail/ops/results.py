@@ -13,3 +13,10 @@ class ValuesIndices(NamedTuple):
     values: Tensor
     indices: Tensor
 
+
+
+class MinMax(NamedTuple):
+    """The smallest and the largest elements."""
+
+    min: Tensor
+    max: Tensor

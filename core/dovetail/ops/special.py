@@ -41,12 +41,13 @@ def polynomial(x: Tensor, coefficients: Sequence[float]) -> Tensor:
 _ERF: Final = (
     0.1283791670955126, -0.3761263890318375, 0.11283791670954879, -0.026866170645076792,
     0.0052239776248180145, -0.000854832698083379, 0.0001205533111164271, -1.4925595266831182e-05,
-    1.6461000484121368e-06, -1.6350312701054695e-07, 1.4659775274047436e-08, -1.1372848856791674e-09, 5.957176147748911e-11,
+    1.6461000484121368e-06, -1.6350312701054695e-07, 1.4659775274047436e-08, -1.1372848856791674e-09,
+    5.957176147748911e-11,
 )  # fmt: skip
 
 # (1 + 2x) exp(x^2) erfc(x) as a polynomial in t = (x - 3) / (x + 3) for 0.75 <= x <= 27.5, off by 4.9e-19.
-# The form is that of M. M. Shepherd and J. G. Laframboise, Chebyshev approximation of (1 + 2x) exp(x^2) erfc x,
-# Mathematics of Computation 36 (1981) 249-253.
+# The form is that of M. M. Shepherd and J. G. Laframboise, Chebyshev approximation of (1 + 2x) exp(x^2)
+# erfc x, Mathematics of Computation 36 (1981) 249-253.
 _ERFCX: Final = (
     1.2530080582697296, -0.1356211061245812, -0.0475622943534513, 0.12964515870276302, -0.11927366341526446,
     0.06830802734388602, -0.023770514919973142, 0.0025293918179943907, 0.001888690378645774,
@@ -255,8 +256,8 @@ def _polygamma(x: Tensor, n: int) -> Tensor:
     dtype=rules.to_float,
     samples=calls(
         call(0, Arg((3,), low=0.3, high=5)),
-        call(1, Arg((2, 3), low=0.3, high=5)),
-        call(2, Arg((), low=0.3, high=5)),
+        call(2, Arg((2, 3), low=0.3, high=5)),
+        call(3, Arg((), low=0.3, high=5)),
         errors=(error(RuntimeError, "polygamma(n, x) does not support negative n.", -1, Arg((2,))),),
     ),
     agree=Agree.running(),
