@@ -11,7 +11,7 @@ import numpy as np
 
 from dovetail.backend import Array, Backend, BackendSpec, Call, Device, KernelTable, ProgramView, dtypes
 from dovetail_jax import kernels
-from dovetail_jax.compile import compile_program
+from dovetail_jax.compile import compile_program, compose, with_64_bits
 
 Host = np.ndarray[Any, Any]
 
@@ -91,19 +91,15 @@ class JaxBackend(Backend):
             raw = partial(kernel.fn, **call.statics) if call.statics else kernel.fn
         if name in kernels.ON_HOST:
             return raw  # type: ignore[no-any-return]  # a binder's result is a function by its contract
-        compiled = jax.jit(raw)
-        x64 = jax.enable_x64
-
-        def run(*arrays: Array) -> Array:
-            with x64(True):
-                return compiled(*arrays)
-
-        run.raw = raw  # type: ignore[attr-defined]  # what a captured program is traced through
-        return run
+        return with_64_bits(raw)
 
     def compile(self, program: ProgramView) -> Callable[..., Any]:
         """One XLA program for the whole captured step."""
         return compile_program(program)
+
+    def compose(self, program: ProgramView, constants: Sequence[Array]) -> Callable[..., Any]:
+        """One XLA kernel for the decomposition of a derived op."""
+        return compose(program, constants)
 
     def out_of_memory(self, error: Exception) -> bool:
         """XLA's word for it."""

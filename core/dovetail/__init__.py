@@ -46,6 +46,7 @@ from dovetail.dtypes import uint8 as uint8
 from dovetail.dtypes import uint16 as uint16
 from dovetail.dtypes import uint32 as uint32
 from dovetail.dtypes import uint64 as uint64
+from dovetail.program import composite as _composite
 from dovetail.random.generator import Generator as Generator
 from dovetail.random.generator import default_generator as default_generator
 from dovetail.random.generator import get_rng_state as get_rng_state
@@ -69,7 +70,7 @@ for _front in _registry.fronts():
     if _front.public:
         globals()[_front.name] = _front.function
 
-_LAZY = frozenset({"autograd", "backend", "cuda", "nn", "optim", "program", "random", "saving", "utils"})
+_LAZY = frozenset({"autograd", "backend", "cuda", "nn", "optim", "random", "saving", "utils"})
 """Parts that are imported when they are first named: a script that needs none of them does not wait for them."""
 
 _FROM = {

@@ -137,6 +137,14 @@ class Backend:
         """
         raise NotImplementedError(f"backend {self.name!r} cannot compile programs")
 
+    def compose(self, program: ProgramView, constants: Sequence[Array]) -> Callable[..., Any]:
+        """Return one kernel for the decomposition of a derived op; only asked when :attr:`compiles`.
+
+        The kernel takes the program's first inputs; the last ones are the given ``constants``. One result is returned
+        as it is, several as a tuple.
+        """
+        raise NotImplementedError(f"backend {self.name!r} compiles and must define `compose`")
+
     def out_of_memory(self, error: Exception) -> bool:
         """Tell whether an exception of the array library means that the device has no room."""
         return isinstance(error, MemoryError)

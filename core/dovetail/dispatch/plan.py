@@ -193,6 +193,10 @@ def _count_outputs(plan: Plan) -> None:
     )
 
 
+composer: Callable[[Plan], Callable[..., Any] | None] | None = None
+"""Set by the layer of programs: makes one kernel of a decomposition for backends that compile."""
+
+
 def _bind(plan: Plan) -> None:
     """Kernel, else decomposition, else host fallback, else an error that says what is missing."""
     op, runtime = plan.op, plan.device.runtime
@@ -206,6 +210,8 @@ def _bind(plan: Plan) -> None:
             raise UnsupportedError(f"{op.name}: backend {s.device.backend!r} has no dtype {s.dtype.name} on {s.device}")
     kernel = runtime.bind(op.name, plan.call)
     plan.decompose, plan.origin = NEVER, "kernel"
+    if kernel is None and not op.primitive and runtime.compiles and composer is not None:
+        kernel, plan.origin = composer(plan), "compiled decomposition"
     if kernel is None and not op.primitive:
         plan.decompose, plan.origin = ALWAYS, "decomposition"
         plan.differentiable = plan.differentiable or not plan.ruled

@@ -2,5 +2,6 @@
 
 from __future__ import annotations
 
+from dovetail.program import composite as composite
 from dovetail.program.program import Program as Program
 from dovetail.program.program import capture as capture

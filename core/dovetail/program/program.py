@@ -12,7 +12,7 @@ from dovetail.dispatch.aliasing import assign, raw, stale
 from dovetail.dispatch.ownership import ALONE
 from dovetail.errors import CaptureError
 from dovetail.program.interpret import interpreter
-from dovetail.program.trace import Check, Holder, Trace, Var, user_line
+from dovetail.program.trace import Check, Equation, Holder, Trace, Var, user_line
 from dovetail.tensor.storage import Cell
 from dovetail.tensor.tensor import Tensor, new, wrap
 
@@ -70,15 +70,7 @@ class Program:
         return ProgramView(
             inputs=tuple(v.number for v in inputs),
             specs=tuple(v.spec for v in inputs),
-            steps=tuple(
-                Step(
-                    e.plan.op.name,
-                    e.plan.kernel,
-                    tuple(v.number if isinstance(v, Var) else Literal(v) for v in e.inputs),
-                    tuple(v.number for v in e.outputs),
-                )
-                for e in self.equations
-            ),
+            steps=steps_of(self.equations),
             outputs=tuple(v.number for v in self._roots()),
             donated=donated,
         )
@@ -198,6 +190,19 @@ class Program:
                     f"{check.op} met a value that it does not allow (an index out of range or an integer division by "
                     f"zero) in a captured program; the call is at {check.place}"
                 )
+
+
+def steps_of(equations: Sequence[Equation]) -> tuple[Step, ...]:
+    """The calls of a program as a backend sees them."""
+    return tuple(
+        Step(
+            e.plan.op.name,
+            e.plan.kernel,
+            tuple(v.number if isinstance(v, Var) else Literal(v) for v in e.inputs),
+            tuple(v.number for v in e.outputs),
+        )
+        for e in equations
+    )
 
 
 def _has_edge(owner: Any) -> bool:
