@@ -24,7 +24,6 @@ from dovetail import backend as backend
 from dovetail import nn as nn
 from dovetail import ops as ops
 from dovetail import optim as optim
-from dovetail import program as program
 from dovetail import random as random
 from dovetail import saving as saving
 from dovetail import utils as utils

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from dovetail.autograd import engine, hooks
 from dovetail.autograd.hooks import RemovableHandle
@@ -14,7 +14,7 @@ from dovetail.errors import ArgumentTypeError, AutogradError, ShapeError
 from dovetail.tensor.node import Leaf, Node
 from dovetail.tensor.tensor import Tensor
 
-Tensors = Tensor | Sequence[Tensor]
+Tensors: TypeAlias = Tensor | Sequence[Tensor]
 
 
 def _listed(value: Any) -> list[Any]:

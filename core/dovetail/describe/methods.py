@@ -30,8 +30,9 @@ def text() -> str:
     imports = Imports()
     imports.alias("dovetail.tensor.tensor", "Tensor")
     body: list[str] = []
+    forms = dict(_forms())
     for name, value in sorted(bound().items()):
-        body += _lines(name, value, imports)
+        body += _lines(name, value, forms.get(name), imports)
     head = [HEADER, *imports.lines(), "", "class TensorMethods:", "    __slots__ = ()"]
     return "\n".join([*head, *body, "    def __hash__(self) -> builtins.int: ...", ""])
 
@@ -56,8 +57,7 @@ def _class_body() -> set[str]:
     return found
 
 
-def _lines(name: str, value: Any, imports: Imports) -> list[str]:
-    form = _forms().get(name)
+def _lines(name: str, value: Any, form: tuple[Any, bool] | None, imports: Imports) -> list[str]:
     write = functools.partial(definition, imports=imports, indent="    ", receiver="self")
     if isinstance(value, property):
         assert value.fget is not None, "a property of Tensor can be read"
@@ -67,27 +67,22 @@ def _lines(name: str, value: Any, imports: Imports) -> list[str]:
         return definition(name, value.__func__, imports, decorator="@staticmethod", indent="    ")
     if form is None:
         return write(name, value)
-    body, kind = form
+    body, in_place = form
     if name in OVERRIDES:
         return write(name, body, operand=imports.alias("typing", "Any"), comment="  # type: ignore[override]")
-    if kind == "in place":
+    if in_place:
         return write(name, body, returns=imports.alias("typing", "Self"))
     return write(name, body)
 
 
-@functools.cache
-def _forms() -> dict[str, tuple[Any, str]]:
-    """The bodies behind methods and operators whose bound function is one of the hot paths."""
-    return dict(_all_forms())
-
-
-def _all_forms() -> Iterator[tuple[str, tuple[Any, str]]]:
+def _forms() -> Iterator[tuple[str, tuple[Any, bool]]]:
+    """The bodies behind methods and operators (bound are their hot paths), and whether they write."""
     for op in registry.ops():
         for name in op.methods:
-            yield name, (op.body, "method")
+            yield name, (op.body, False)
         for name in op.inplace:
-            yield name, (op.body, "in place")
+            yield name, (op.body, True)
         if op.operator is not None:
-            yield f"__{op.operator}__", (op.body, "method")
-            yield f"__r{op.operator}__", (op.body, "method")
-            yield f"__i{op.operator}__", (op.body, "in place")
+            yield f"__{op.operator}__", (op.body, False)
+            yield f"__r{op.operator}__", (op.body, False)
+            yield f"__i{op.operator}__", (op.body, True)

@@ -25,7 +25,7 @@ from dovetail.dispatch.reading import host_values
 from dovetail.errors import ArgumentError, ArgumentRuntimeError, ArgumentTypeError, AutogradError
 from dovetail.ops.casting import to
 from dovetail.ops.creation import filled
-from dovetail.ops.definition import bind, front, property_of
+from dovetail.ops.definition import Number, bind, front, property_of
 from dovetail.ops.shape import expand, permute
 from dovetail.tensor.node import Leaf
 from dovetail.tensor.tensor import Tensor, new
@@ -34,14 +34,15 @@ from dovetail.tensor.tensor import Tensor, new
 
 
 @front(method=True, public=False)
-def item(input: Tensor) -> Any:
+def item(input: Tensor) -> Number:
     """Return the value of a tensor of one element as a Python number."""
     if input._spec.size != 1:
         raise ArgumentRuntimeError(
             f"a Tensor with {input._spec.size} elements cannot be converted to Scalar (shape {list(input.shape)}; "
             "tolist() gives all of them)"
         )
-    return host_values(input, why="item() reads a value").reshape(()).item()
+    value: Number = host_values(input, why="item() reads a value").reshape(()).item()
+    return value
 
 
 @front(method=True, public=False)
@@ -128,8 +129,9 @@ def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """Write the values of another tensor, broadcast and converted to this one's dtype and device; returns itself."""
     raw(input)
     recording = not state.state.special or state.grad_enabled.get()
-    check_writable(input, recording, one_value=src is input)
-    if src is input:
+    itself = src is input
+    check_writable(input, recording, one_value=itself)
+    if itself:
         return input
     spec = input._spec
     if not isinstance(src, Tensor):

@@ -476,7 +476,7 @@ class TensorMethods:
         """Whether each element is an infinity."""
     def isnan(self) -> Tensor:
         """Whether each element is NaN."""
-    def item(self) -> _Any:
+    def item(self) -> _Number:
         """Return the value of a tensor of one element as a Python number."""
     def kthvalue(
         self,
