@@ -168,6 +168,29 @@ def test_the_loader_adds_which_sample_it_is():
         next(batches)
 
 
+def test_only_arrays_that_own_their_memory_are_taken_over():
+    from dovetail.contract import discovery
+    from dovetail.dispatch.adopting import adopt
+
+    host = discovery.host_device()
+    own = np.arange(6.0)
+    taken = adopt(own, host)
+    assert np.shares_memory(taken.numpy(), own)
+    assert taken.device is host
+    source = np.arange(6.0).reshape(2, 3)
+    locked = np.arange(3)
+    locked.flags.writeable = False
+    for other in (source[0], source.T, source[:, :2], locked):
+        copied = adopt(other, host)
+        assert not np.shares_memory(copied.numpy(), other)
+        assert copied.tolist() == other.tolist()
+    view = taken[1:]
+    del own
+    taken.add_(1)
+    assert view.tolist() == [2.0, 3.0, 4.0, 5.0, 6.0]
+    assert adopt(np.ones(2, np.float32)).device is dovetail.get_default_device()
+
+
 def test_arrays_are_copied():
     source = np.zeros((2, 2))
     batch = default_collate(list(source))

@@ -426,6 +426,11 @@ def test_random_changes_of_a_description_never_do_worse_than_an_error(monkeypatc
     assert 0 < loaded < 1000
 
 
+def test_bools_are_0_or_1():
+    data = crafted({"tensor": 0}, [row(dtype="bool", shape=[8])], [("tensors/0", b"\0\1\0\1\0\1\0\2")])
+    refuse(data, "a bool in tensor 0 that is neither 0 nor 1")
+
+
 def test_checksums_are_those_of_zip():
     # The planted fault of this file's checks: a reader that skipped them would take these bytes.
     data = dumped(STATE)

@@ -505,6 +505,12 @@ def test_checksums_hold_for_pytorchs_files_too():
     )
 
 
+def test_bools_are_0_or_1():
+    body = tensor(source=storage(kind="BoolStorage"))
+    assert load(io.BytesIO(zip_of(body, **{"data/0": b"\0\1\1\0"}))).tolist() == [False, True, True, False]
+    refuse(zip_of(body, **{"data/0": b"\0\1\1\7"}), "a bool in storage '0' that is neither 0 nor 1")
+
+
 def test_two_pickles_in_one_file_are_refused():
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:

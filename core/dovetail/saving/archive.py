@@ -177,18 +177,22 @@ class Archive:
 
     def read(self, name: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
         """Return the bytes of an entry, in memory of their own, after checking their CRC-32."""
+        data = np.empty(self.entries[name].size, np.uint8)
+        self.read_into(name, data)
+        return data
+
+    def read_into(self, name: str, array: np.ndarray[Any, Any]) -> None:
+        """Fill a contiguous array of the right size with the bytes of an entry, and check their CRC-32."""
         entry = self.entries[name]
-        data = np.empty(entry.size, np.uint8)
-        view = data.data
+        data = view = array.reshape(-1).view(np.uint8).data
         self.file.seek(entry.start)
         while len(view):
             count = self._fill(view)
             if not count:
                 raise self.error(f"is cut short in entry {name!r}")
             view = view[count:]
-        if zlib.crc32(data.data) != entry.crc:
+        if zlib.crc32(data) != entry.crc:
             raise self.error(f"is damaged: the checksum of entry {name!r} is wrong")
-        return data
 
     def _fill(self, view: memoryview) -> int:
         """Read into the beginning of a buffer; return how much came."""

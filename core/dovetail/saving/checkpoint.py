@@ -60,7 +60,7 @@ def save(obj: Any, f: File) -> None:
     if isinstance(f, str | os.PathLike):
         with replacing(f) as file:
             archive.write(file, entries())
-    elif hasattr(f, "write") and not isinstance(f, io.TextIOBase):
+    elif hasattr(f, "write") and not _is_text(f):
         archive.write(f, entries())
     else:
         raise ArgumentTypeError(f"save needs a path or a file open for writing bytes, got {type(f).__name__}")
@@ -100,9 +100,13 @@ def load(
     if isinstance(f, str | os.PathLike):
         with open(f, "rb") as file:
             return _load(file, placement, archive.label_of(f))
-    if not hasattr(f, "read") or isinstance(f, io.TextIOBase):
+    if not hasattr(f, "read") or _is_text(f):
         raise ArgumentTypeError(f"load needs a path or a file open for reading bytes, got {type(f).__name__}")
     return _load(archive.seekable(f), placement, archive.label_of(f))
+
+
+def _is_text(file: object) -> bool:
+    return isinstance(file, io.TextIOBase)
 
 
 def _load(file: IO[bytes], placement: Placement, label: str) -> Any:

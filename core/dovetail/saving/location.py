@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from dovetail import ops
 from dovetail.contract import discovery
 from dovetail.contract.device import Device
+from dovetail.dispatch.adopting import adopt
 from dovetail.errors import ArgumentTypeError, BackendError, DeviceError
 from dovetail.tensor.tensor import Tensor
 
@@ -44,13 +44,13 @@ class Placement:
         self.devices: dict[str, Device | None] = {}
 
     def place(self, array: np.ndarray[Any, Any], tag: str) -> Tensor:
-        """Return a tensor of a host array that was saved at ``tag``."""
+        """Return a tensor of a host array that was saved at ``tag``; it is the tensor's from then on."""
         chosen = self.map_location
         if chosen is None or isinstance(chosen, Device | str):
             return self._on(array, tag, chosen)
         if isinstance(chosen, Mapping):
             return self._on(array, tag, chosen.get(tag))
-        result = chosen(ops.tensor(array, device="cpu"), tag)
+        result = chosen(adopt(array, Device("cpu")), tag)
         if result is None:
             return self._on(array, tag, None)
         if not isinstance(result, Tensor):
@@ -62,10 +62,10 @@ class Placement:
     def _on(self, array: np.ndarray[Any, Any], tag: str, asked: str | Device | None) -> Tensor:
         """Return a tensor on the device that was asked for, else on the one that ``tag`` means here."""
         if asked is not None:
-            return ops.tensor(array, device=asked)
+            return adopt(array, Device(asked))
         if tag not in self.devices:
             self.devices[tag] = _device_if_there(tag)
-        return ops.tensor(array, device=self.devices[tag])
+        return adopt(array, self.devices[tag])
 
 
 def _device_if_there(tag: str) -> Device | None:

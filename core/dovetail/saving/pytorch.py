@@ -20,7 +20,7 @@ from dovetail.saving.archive import Archive
 from dovetail.saving.errors import RefusedGlobalError, SavedFileError
 from dovetail.saving.location import Placement
 from dovetail.saving.pytorch_names import FILLERS, Storage, TensorParts
-from dovetail.saving.tensors import view_of
+from dovetail.saving.tensors import are_bools, view_of
 from dovetail.saving.unpickle import Machine
 from dovetail.tensor.storage import is_contiguous
 from dovetail.tensor.tensor import Tensor
@@ -252,6 +252,8 @@ class Loading:
         host = parts.dtype.host
         data = self.bytes[parts.storage.key]
         stored = data.view(host.newbyteorder(">" if self.big else "<")).astype(host, copy=False)
+        if not are_bools(stored):
+            raise self.error(f"has a bool in storage {parts.storage.key!r} that is neither 0 nor 1")
         if parts.numel == 0:
             return np.empty(parts.shape, host)
         if is_contiguous(parts.shape, parts.strides):

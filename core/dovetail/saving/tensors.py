@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeGuard
 
@@ -227,9 +228,13 @@ class TableReader:
         return [None if "of" in row else self._array(number, row) for number, row in enumerate(self.rows)]
 
     def _array(self, number: int, row: Row) -> np.ndarray[Any, Any]:
-        host = dtypes.by_name(row["dtype"]).host
-        data = self.archive.read(entry_name(number)).view(host.newbyteorder("<"))
-        return data.astype(host, copy=False).reshape(row["shape"])
+        array = np.empty(row["shape"], dtypes.by_name(row["dtype"]).host)
+        self.archive.read_into(entry_name(number), array)
+        if sys.byteorder == "big":
+            array.byteswap(inplace=True)
+        if not are_bools(array):
+            raise self.error(f"has a bool in tensor {number} that is neither 0 nor 1")
+        return array
 
     def build(self, arrays: list[np.ndarray[Any, Any] | None], placement: Placement) -> list[Any]:
         """Return the tensor or array of every row; ``arrays`` is emptied on the way."""
@@ -260,6 +265,11 @@ def _is_row(value: Any) -> TypeGuard[Row]:
 
 def _is_size(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST
+
+
+def are_bools(array: np.ndarray[Any, Any]) -> bool:
+    """Tell whether the bytes of an array of bools are all 0 or 1; true for every other dtype."""
+    return array.dtype != np.bool_ or array.size == 0 or int(array.view(np.uint8).max()) <= 1
 
 
 def view_of(owner: Tensor, offset: int, shape: Sequence[int]) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dovetail import dtypes, ops
+from dovetail.dispatch.adopting import adopt
 from dovetail.tensor.tensor import Tensor
 from dovetail.utils.data.errors import CollateError, CollateKeyError, CollateTypeError
 
@@ -92,7 +93,7 @@ def _stack_arrays(batch: Sequence[np.ndarray[Any, Any]], place: str) -> Any:
     _same_kind(batch, np.ndarray, place)
     _same_shapes([array.shape for array in batch], place)
     if all(array.dtype == first.dtype for array in batch):
-        return to_tensor(np.stack(batch))
+        return adopt(np.stack(batch))
     # Different element types promote by the framework's table, not by NumPy's.
     return ops.stack([to_tensor(array) for array in batch])
 
