@@ -1,4 +1,4 @@
-"""Everything that a backend's author may import: the contract, and the ops that kernels are registered for."""
+"""Everything that a backend's author may import: the contract, and the ops that kernels are made for."""
 
 from __future__ import annotations
 
