@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from dovetail.backend import Array, Call, KernelTable, dtypes, ops, transfer
-from dovetail_jax import philox
+from dovetail_jax import kernel_math, kernel_nn, kernel_order, philox
 
 table: Final = KernelTable()
 Kernel = Callable[..., Array]
@@ -17,74 +17,8 @@ Kernel = Callable[..., Array]
 ON_HOST: Final = frozenset({ops.copy_to.record.name})
 """Ops that leave the device, so that they cannot be part of a compiled function."""
 
-_HALF: Final = (dtypes.float16, dtypes.bfloat16)
-
-for _op, _function in (
-    (ops.add, jnp.add),
-    (ops.sub, jnp.subtract),
-    (ops.mul, jnp.multiply),
-    (ops.neg, jnp.negative),
-    (ops.abs, jnp.abs),
-    (ops.maximum, jnp.maximum),
-    (ops.minimum, jnp.minimum),
-    (ops.exp, jnp.exp),
-    (ops.log, jnp.log),
-    (ops.sqrt, jnp.sqrt),
-    (ops.tanh, jnp.tanh),
-    (ops.eq, jnp.equal),
-    (ops.ne, jnp.not_equal),
-    (ops.lt, jnp.less),
-    (ops.le, jnp.less_equal),
-    (ops.gt, jnp.greater),
-    (ops.ge, jnp.greater_equal),
-    (ops.bitwise_and, jnp.bitwise_and),
-    (ops.bitwise_or, jnp.bitwise_or),
-    (ops.bitwise_xor, jnp.bitwise_xor),
-    (ops.bitwise_not, jnp.bitwise_not),
-    (ops.logical_not, jnp.logical_not),
-    (ops.isnan, jnp.isnan),
-    (ops.select_by, jnp.where),
-):
-    table(_op)(_function)
-
-
-@table(ops.div)
-def _div(x: Array, y: Array) -> Array:
-    return jnp.true_divide(x, y)
-
-
-@table(ops.floor_divide)
-def _floor_divide(x: Array, y: Array) -> Array:
-    return jnp.floor_divide(x, y)
-
-
-@table(ops.remainder)
-def _remainder(x: Array, y: Array) -> Array:
-    return jnp.remainder(x, y)
-
-
-@table(ops.fmod)
-def _fmod(x: Array, y: Array) -> Array:
-    return jnp.fmod(x, y)
-
-
-@table(ops.power)
-def _power(x: Array, y: Array) -> Array:
-    if jnp.issubdtype(x.dtype, jnp.floating):
-        return jnp.power(x, y)
-    if x.dtype == jnp.bool_:
-        return x | ~y
-    positive = jnp.power(x, jnp.maximum(y, 0))
-    odd = y % 2 != 0
-    inverse = jnp.where(x == 1, 1, jnp.where(x == -1, jnp.where(odd, -1, 1), 0)).astype(x.dtype)
-    return jnp.where(y < 0, inverse, positive)
-
-
-@table(ops.sign)
-def _sign(x: Array) -> Array:
-    if x.dtype == jnp.bool_:
-        return x
-    return (x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)
+for _family in (kernel_math, kernel_nn, kernel_order):
+    table.update(_family.table)
 
 
 # ------------------------------------------------------------------------------------------ dtype and device
@@ -187,52 +121,6 @@ def _filled(call: Call) -> Kernel:
 def _iota(call: Call) -> Kernel:
     length = call.output.shape[0]
     return lambda anchor: jnp.arange(length, dtype=jnp.int64)
-
-
-# ------------------------------------------------------------------------------------------ reductions
-
-
-def reduction(function: Any) -> Callable[[Call], Kernel]:
-    """Bind a reduction over a tuple of axes, 16-bit floats accumulated in float32."""
-
-    def bind(call: Call) -> Kernel:
-        axis = call.statics["dim"] if call.inputs[0].ndim else None
-        keep = call.statics["keepdim"]
-        host = call.output.dtype.host
-        if call.inputs[0].dtype in _HALF:
-            return lambda x: function(x.astype(jnp.float32), axis=axis, keepdims=keep).astype(host)
-        return lambda x: function(x, axis=axis, keepdims=keep).astype(host)
-
-    return bind
-
-
-for _op, _function in (
-    (ops.amax, jnp.max),
-    (ops.amin, jnp.min),
-    (ops.any, jnp.any),
-    (ops.all, jnp.all),
-    (ops.sum, jnp.sum),
-    (ops.mean, jnp.mean),
-):
-    table.binder(_op)(reduction(_function))
-
-
-@table(ops.argmax)
-def _argmax(x: Array, dim: int | None, keepdim: bool) -> Array:
-    return jnp.argmax(x, axis=dim if x.ndim else None, keepdims=keepdim and x.ndim > 0).astype(jnp.int64)
-
-
-@table(ops.argmin)
-def _argmin(x: Array, dim: int | None, keepdim: bool) -> Array:
-    return jnp.argmin(x, axis=dim if x.ndim else None, keepdims=keepdim and x.ndim > 0).astype(jnp.int64)
-
-
-@table(ops.matmul)
-def _matmul(a: Array, b: Array) -> Array:
-    if a.dtype in (jnp.float16, jnp.bfloat16):
-        wide = jnp.matmul(a.astype(jnp.float32), b.astype(jnp.float32), precision="highest")
-        return wide.astype(a.dtype)
-    return jnp.matmul(a, b, precision="highest")
 
 
 # ------------------------------------------------------------------------------------------ positions

@@ -10,6 +10,7 @@ from dovetail.dispatch.variant import Variants
 from dovetail.contract import discovery
 from dovetail.contract.device import Device
 from dovetail.contract.kernels import Call
+from dovetail.dispatch import state
 from dovetail.dispatch.fallback import host_kernel
 from dovetail.errors import DeviceError, EmptyListError, UnsupportedError
 from dovetail.record import registry
@@ -123,6 +124,7 @@ def forget_all() -> None:
 
 settings.on_change(forget_all)
 discovery.on_change(forget_all)
+discovery.take_observer = state.add_observer
 
 
 def make(op: Op, specs: Sequence[Spec | None], layout: tuple[Any, ...], statics: dict[str, Any]) -> Plan:
@@ -211,7 +213,7 @@ def _bind(plan: Plan) -> None:
     kernel = runtime.bind(op.name, plan.call)
     plan.decompose, plan.origin = NEVER, "kernel"
     if kernel is None and not op.primitive and runtime.compiles and composer is not None:
-        kernel, plan.origin = composer(plan), "compiled decomposition"
+        kernel, plan.origin = composer(plan), COMPILED
     if kernel is None and not op.primitive:
         plan.decompose, plan.origin = ALWAYS, "decomposition"
         plan.differentiable = plan.differentiable or not plan.ruled
@@ -220,7 +222,8 @@ def _bind(plan: Plan) -> None:
         kernel, plan.origin = host_kernel(op, plan.call), "fallback"
     elif not op.has_rule and not op.primitive and op.nondifferentiable is None:
         plan.decompose = WHEN_RECORDING
-    plan.kernel = _regrouped(op, kernel, plan.layout) if op.takes_list else kernel
+    flat = not op.takes_list or plan.origin == COMPILED  # a compiled decomposition takes its inputs one by one
+    plan.kernel = kernel if flat else _regrouped(op, kernel, plan.layout)
 
 
 def _regrouped(op: Op, kernel: Callable[..., Any], layout: tuple[Any, ...]) -> Callable[..., Any]:

@@ -1,0 +1,130 @@
+"""Convolution and pooling under XLA; all other ops of networks are one kernel each through their decompositions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from dovetail.backend import Array, Call, KernelTable, dtypes, ops
+
+table: Final = KernelTable()
+Kernel = Callable[..., Any]
+LAYOUT: Final = ("NCHW", "OIHW", "NCHW")
+
+
+def _sides(padding: Any) -> list[tuple[int, int]]:
+    """Padding before and after rows and columns, of 2 numbers or 4."""
+    if len(padding) == 2:
+        return [(padding[0], padding[0]), (padding[1], padding[1])]
+    first, second = padding[:2], padding[2:]
+    return [tuple(first), tuple(second)]
+
+
+def _convolution(call: Call) -> Kernel | None:
+    """The convolution of one call without bias; None where its operands are not four-dimensional floats."""
+    statics = call.statics
+    if len(statics["padding"]) != 2 or call.output.dtype.category < dtypes.FLOATING:
+        return None
+    half = call.output.dtype.itemsize == 2
+
+    def convolve(x: Array, weight: Array) -> Array:
+        kind = x.dtype
+        if half:
+            x, weight = x.astype(jnp.float32), weight.astype(jnp.float32)
+        found = lax.conv_general_dilated(
+            x,
+            weight,
+            window_strides=statics["stride"],
+            padding=_sides(statics["padding"]),
+            rhs_dilation=statics["dilation"],
+            dimension_numbers=LAYOUT,
+            feature_group_count=statics["groups"],
+            precision="highest",
+        )
+        return found.astype(kind)
+
+    return convolve
+
+
+@table.binder(ops.conv2d)
+def _conv2d(call: Call) -> Kernel | None:
+    convolve = _convolution(call) if call.inputs[0].ndim == 4 else None
+    if convolve is None:
+        return None
+
+    def kernel(x: Array, weight: Array, bias: Array | None) -> Array:
+        found = convolve(x, weight)
+        return found if bias is None else found + bias[:, None, None]
+
+    return kernel
+
+
+@table.binder(ops.conv2d_input_grad)
+def _conv2d_input_grad(call: Call) -> Kernel | None:
+    convolve = _convolution(call) if call.inputs[0].ndim == 4 else None
+    if convolve is None:
+        return None
+    like = jax.ShapeDtypeStruct(tuple(call.output.shape), call.output.dtype.host)
+
+    def kernel(g: Array, weight: Array) -> Array:
+        (found,) = jax.linear_transpose(lambda x: convolve(x, weight), like)(g)
+        return found
+
+    return kernel
+
+
+@table.binder(ops.conv2d_weight_grad)
+def _conv2d_weight_grad(call: Call) -> Kernel | None:
+    convolve = _convolution(call) if call.inputs[0].ndim == 4 else None
+    if convolve is None:
+        return None
+    like = jax.ShapeDtypeStruct(tuple(call.output.shape), call.output.dtype.host)
+
+    def kernel(g: Array, x: Array) -> Array:
+        (found,) = jax.linear_transpose(lambda w: convolve(x, w), like)(g)
+        return found
+
+    return kernel
+
+
+@table.binder(ops.max_pool2d_with_indices)
+def _max_pool2d(call: Call) -> Kernel | None:
+    """The taps of every window side by side: the first largest of them, NaN before all others."""
+    source = call.inputs[0]
+    if source.ndim != 4 or not source.dtype.is_floating_point:
+        return None
+    s = call.statics
+    (kh, kw), (sh, sw), (ph, pw), (dh, dw) = s["kernel_size"], s["stride"], s["padding"], s["dilation"]
+    rows, columns = call.output.shape[2:]
+    height, width = source.shape[2:]
+    below = max((rows - 1) * sh + (kh - 1) * dh + 1 - height - ph, 0)
+    right = max((columns - 1) * sw + (kw - 1) * dw + 1 - width - pw, 0)
+
+    def taps(x: Array, fill: Any) -> Array:
+        padded = jnp.pad(x, ((0, 0), (0, 0), (ph, below), (pw, right)), constant_values=fill)
+        found = [
+            lax.slice(
+                padded,
+                (0, 0, i * dh, j * dw),
+                (*padded.shape[:2], i * dh + (rows - 1) * sh + 1, j * dw + (columns - 1) * sw + 1),
+                (1, 1, sh, sw),
+            )
+            for i in range(kh)
+            for j in range(kw)
+        ]
+        return jnp.stack(found)
+
+    def kernel(x: Array) -> tuple[Array, Array]:
+        values = taps(x, -jnp.inf)
+        places = jnp.arange(height * width, dtype=jnp.int64).reshape(1, 1, height, width)
+        real = jnp.broadcast_to(taps(places, -1), values.shape)
+        best = jnp.argmax(values, axis=0)
+        padded = jnp.take_along_axis(real, best[None], axis=0)[0] < 0
+        best = jnp.where(padded, jnp.argmax(real >= 0, axis=0), best)  # of a window of -inf the first real element
+        return jnp.take_along_axis(values, best[None], axis=0)[0], jnp.take_along_axis(real, best[None], axis=0)[0]
+
+    return kernel
