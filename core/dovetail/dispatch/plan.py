@@ -25,6 +25,9 @@ WHEN_RECORDING: Final = 1
 ALWAYS: Final = 2
 """When a call runs the decomposition of its op instead of a kernel."""
 
+COMPILED: Final = "compiled decomposition"
+"""Where a kernel comes from that the backend has compiled from an op's decomposition."""
+
 MAX_PLANS: Final = 4096
 """Plans per op before the table is emptied: ever-new shapes must not grow it without end."""
 
