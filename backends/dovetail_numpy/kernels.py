@@ -10,6 +10,7 @@ import numpy as np
 
 from dovetail.backend import Array, Call, KernelTable, dtypes, ops, transfer
 from dovetail_numpy import (
+    kernel_diagonal,
     kernel_joining,
     kernel_math,
     kernel_nn,
@@ -31,6 +32,7 @@ CHECKED: Final = kernel_nn.CHECKED | {"index_select", "gather", "wrap_index"}
 """Ops whose kernels raise IndexError by themselves."""
 
 for _family in (
+    kernel_diagonal,
     kernel_joining,
     kernel_math,
     kernel_nn,

@@ -74,6 +74,11 @@ class Oracle:
                     return attempt()
                 except TypeError:
                     continue
+                except RuntimeError as refusal:
+                    if "view size is not compatible" not in str(refusal):
+                        raise
+                    args = [a.contiguous() if isinstance(a, self.torch.Tensor) else a for a in args]
+                    return function(*args, **words)
             return attempts[-1]()
 
     # -------------------------------------------------------------------------------------- operands
@@ -276,6 +281,8 @@ def bare() -> Iterator[str]:
     from dovetail_numpy.backend import NumpyBackend
 
     class Bare(NumpyBackend):
+        writes_in_place = False
+
         @property
         def kernels(self) -> KernelTable:
             table = KernelTable()
