@@ -66,6 +66,11 @@ def _permute(call: Call) -> Kernel:
     return lambda x: jnp.transpose(x, dims)
 
 
+@table(ops.diagonal)
+def _diagonal(x: Array, offset: int, dim1: int, dim2: int) -> Array:
+    return jnp.diagonal(x, offset, dim1, dim2)
+
+
 @table.binder(ops.expand)
 def _expand(call: Call) -> Kernel:
     shape = tuple(call.output.shape)

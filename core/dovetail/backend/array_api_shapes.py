@@ -95,6 +95,21 @@ def _shapes(table: KernelTable, space: Space) -> None:
         dims = call.statics["dims"]
         return lambda x: xp.permute_dims(x, dims)
 
+    @table.binder(ops.diagonal)
+    def diagonal(call: Call) -> Kernel:
+        shape, shift = call.inputs[0].shape, call.statics["offset"]
+        pair = (call.statics["dim1"], call.statics["dim2"])
+        rest = [d for d in range(len(shape)) if d not in pair]
+        rows, columns = (shape[d] for d in pair)
+        flat = (*(shape[d] for d in rest), rows * columns)
+        first, length = max(shift, 0) + max(-shift, 0) * columns, call.output.shape[-1]
+
+        def kernel(x: Array) -> Array:
+            at = space.numbers(length, x) * (columns + 1) + first
+            return xp.take(xp.reshape(xp.permute_dims(x, (*rest, *pair)), flat), at, axis=-1)
+
+        return kernel
+
     @table.binder(ops.expand)
     def expand(call: Call) -> Kernel:
         shape = tuple(call.output.shape)
