@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from dovetail.backend import Array, Call, KernelTable, dtypes, ops
 from dovetail_numpy import activations, convolution, losses, normalization, pooling
-from dovetail_numpy.binding import Kernel
+from dovetail_numpy.binding import HALF, Kernel
 from dovetail_numpy.precision import narrow, wide_dtype, widen
 from dovetail_numpy.reductions import sum_over
 
@@ -77,6 +78,27 @@ for _op, _function in (
     (ops.silu_backward, activations.silu_backward),
 ):
     table.binder(_op)(_single_only(_function))
+
+# ------------------------------------------------------------------------------------------ linear
+
+
+@table.binder(ops.linear)
+def _linear(call: Call) -> Kernel | None:
+    host = call.output.dtype.host
+    if call.inputs[1].ndim != 2 or call.output.dtype not in (*HALF, dtypes.float32, dtypes.float64):
+        return None
+    kind, shape = wide_dtype(host), tuple(call.output.shape)
+    features, rows = call.inputs[0].shape[-1], (math.prod(shape[:-1]), shape[-1])
+
+    def kernel(x: Array, weight: Array, bias: Array | None) -> Array:
+        result = np.empty(shape, kind)
+        np.matmul(widen(x).reshape(rows[0], features), widen(weight).T, out=result.reshape(rows))
+        if bias is not None:
+            result += bias
+        return narrow(result, host)
+
+    return kernel
+
 
 # ------------------------------------------------------------------------------------------ softmax
 

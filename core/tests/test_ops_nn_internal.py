@@ -29,6 +29,7 @@ FAMILIES = (
     "dropout",
     "embedding",
     "layer_normalization",
+    "linear",
     "losses",
     "max_pooling",
     "optimizer_steps",

@@ -26,6 +26,7 @@ from dovetail.ops import (
     indexing,
     joining,
     layer_normalization,
+    linear,
     losses,
     matrices,
     max_pooling,

@@ -99,9 +99,18 @@ def _matmul_gradient(g: Tensor, input: Tensor, other: Tensor, *, needs: Any) -> 
         left = matmul(g, b.transpose(-1, -2))
         left = left.sum_to_size(input.shape) if input.ndim > 1 else left.reshape(-1, input.shape[0]).sum(0)
     if needs[1]:
-        right = matmul(a.transpose(-1, -2), g)
-        right = right.sum_to_size(other.shape) if other.ndim > 1 else right.reshape(-1, *other.shape, 1).sum(0).squeeze(-1)
+        right = _right_gradient(g, a, other)
     return left, right
+
+
+def _right_gradient(g: Tensor, a: Tensor, other: Tensor) -> Tensor:
+    if other.ndim == 2 and a.ndim > 2 and a.numel() and g.numel():
+        # one product over the rows of all batches, and not the sum of one for each
+        return matmul(a.reshape(-1, a.shape[-1]).t(), g.reshape(-1, g.shape[-1]))
+    right = matmul(a.transpose(-1, -2), g)
+    if other.ndim > 1:
+        return right.sum_to_size(other.shape)
+    return right.reshape(-1, *other.shape, 1).sum(0).squeeze(-1)
 
 
 @op(method=True, samples=calls(call(Arg((2, 3)), Arg((3, 4)))), agree=Agree.terms(k=Growth(linear=1)))
@@ -137,25 +146,3 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
     if input.ndim != 1 or tensor.ndim != 1:
         raise ShapeError(f"1D tensors expected, but got {input.ndim}D and {tensor.ndim}D tensors")
     return matmul(input, tensor)
-
-
-def _linear_name(input: Spec, weight: Spec, bias: Spec | None) -> str:
-    """What PyTorch makes of a linear map: one op for matrices, a view of its result for batches and vectors."""
-    if input.ndim == 2:
-        return "MmBackward0" if bias is None else "AddmmBackward0"
-    if bias is not None:
-        return "ViewBackward0"
-    return "SqueezeBackward4" if input.ndim == 1 else "UnsafeViewBackward0"
-
-
-@op(samples=calls(call(Arg((2, 3)), Arg((4, 3)), Arg((4,)))), agree=Agree.terms(k=Growth(linear=1, plus=1)), backward_name=_linear_name)
-def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``input @ weight.T + bias``, the map of a fully connected layer."""
-    if weight.ndim == 2 and input.ndim and input.shape[-1] != weight.shape[1]:
-        rows = input.numel() // (input.shape[-1] or 1)
-        raise ShapeError(
-            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{input.shape[-1]} and {weight.shape[1]}x{weight.shape[0]}) "
-            f"(in linear: input {list(input.shape)}, weight {list(weight.shape)}: the input needs {weight.shape[1]} features)"
-        )
-    result = matmul(input, weight.t())
-    return result if bias is None else result + bias
