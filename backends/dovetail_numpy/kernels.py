@@ -270,7 +270,16 @@ def _matmul(call: Call) -> Kernel:
         return widened(np.matmul, call.output.dtype.host)
     if call.output.shape == ():
         return lambda a, b: np.asarray(np.matmul(a, b))
+    if call.inputs[0].ndim > 2 and call.inputs[1].ndim == 2 and call.output.size:
+        return partial(_rows_times_matrix, shape=tuple(call.output.shape))
     return np.matmul
+
+
+def _rows_times_matrix(a: Array, b: Array, shape: tuple[int, ...]) -> Array:
+    """One product over the rows of all batches: NumPy makes one for each batch."""
+    result = np.empty(shape, a.dtype)
+    np.matmul(a.reshape(-1, a.shape[-1]), b, out=result.reshape(-1, shape[-1]))
+    return result
 
 
 # ------------------------------------------------------------------------------------------ positions
