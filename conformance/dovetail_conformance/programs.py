@@ -21,6 +21,7 @@ def _pick(pool: Pool, rng: random.Random) -> Any:
 
 
 def unary(xp: Any, pool: Pool, rng: random.Random) -> Any:
+    """A new tensor from one."""
     x = _pick(pool, rng)
     kind = rng.randrange(4)
     if kind == 0:
@@ -33,12 +34,14 @@ def unary(xp: Any, pool: Pool, rng: random.Random) -> Any:
 
 
 def binary(xp: Any, pool: Pool, rng: random.Random) -> Any:
+    """A new tensor from two."""
     x, y = _pick(pool, rng), _pick(pool, rng)
     kind = rng.randrange(3)
     return (x + y if kind == 0 else x - y if kind == 1 else x * y).contiguous()
 
 
 def slicing(xp: Any, pool: Pool, rng: random.Random) -> Any:
+    """A view by an index."""
     x = _pick(pool, rng)
     kind = rng.randrange(5)
     if kind == 0:
@@ -53,6 +56,7 @@ def slicing(xp: Any, pool: Pool, rng: random.Random) -> Any:
 
 
 def reshaping(xp: Any, pool: Pool, rng: random.Random) -> Any:
+    """A view of another shape."""
     x = _pick(pool, rng)
     kind = rng.randrange(6)
     if kind == 0:
@@ -69,17 +73,20 @@ def reshaping(xp: Any, pool: Pool, rng: random.Random) -> Any:
 
 
 def expanding(xp: Any, pool: Pool, rng: random.Random) -> Any:
+    """A view that repeats elements."""
     x = _pick(pool, rng)
     return x.expand(2, *x.shape) if rng.randrange(2) else x.unsqueeze(0).expand(2, *x.shape)[rng.randrange(2)]
 
 
 def detaching(xp: Any, pool: Pool, rng: random.Random) -> Any:
+    """An alias or copy outside the graph."""
     x = _pick(pool, rng)
     kind = rng.randrange(3)
     return x.detach() if kind == 0 else x.clone().contiguous() if kind == 1 else x.data
 
 
 def writing(xp: Any, pool: Pool, rng: random.Random) -> Any:
+    """An in-place op."""
     x, y = _pick(pool, rng), _pick(pool, rng)
     y = y if y is x else y.clone()  # PyTorch computes nonsense where operands overlap in ways that it does not detect
     kind = rng.randrange(8)
@@ -103,6 +110,7 @@ def writing(xp: Any, pool: Pool, rng: random.Random) -> Any:
 
 
 def assigning(xp: Any, pool: Pool, rng: random.Random) -> Any:
+    """An assignment to an index."""
     x, y = _pick(pool, rng), _pick(pool, rng)
     kind = rng.randrange(5)
     if kind == 0:
@@ -119,11 +127,25 @@ def assigning(xp: Any, pool: Pool, rng: random.Random) -> Any:
 
 
 def unrecorded(xp: Any, pool: Pool, rng: random.Random) -> Any:
+    """A write that the graph does not see."""
     with xp.no_grad():
         return writing(xp, pool, rng) if rng.randrange(2) else assigning(xp, pool, rng)
 
 
-STEPS: list[Step] = [unary, binary, slicing, slicing, reshaping, reshaping, expanding, detaching, writing, writing, assigning, unrecorded]
+STEPS: list[Step] = [
+    unary,
+    binary,
+    slicing,
+    slicing,
+    reshaping,
+    reshaping,
+    expanding,
+    detaching,
+    writing,
+    writing,
+    assigning,
+    unrecorded,
+]
 
 
 class Outcome:

@@ -1,0 +1,176 @@
+"""What a call should give: references that do not come from the kernel under test, and the error that is allowed.
+
+An op with a reference of its own is held to that formula, a function that the judge knows to that function, a composite
+to its captured decomposition. What only moves or compares is held to another implementation, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import dovetail
+from dovetail.backend.inspection import Agree, Op
+from dovetail_conformance.calls import Invocation, array
+from dovetail_conformance.judge import (
+    Case,
+    Number,
+    Reference,
+    Verdict,
+    evaluate,
+    flush,
+    formula_of,
+    judge,
+)
+from dovetail_conformance.replay import Judged, judged
+from dovetail_conformance.session import Session, quiet
+from dovetail_conformance.wrapped import single
+
+Host = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What one result is held against."""
+
+    agree: Any
+    value: Reference | Host
+    running: Number | None = None
+    flushed: Reference | Host | None = None
+    elementwise: bool = False
+
+    def judge(self, got: Host, inv: Invocation, device: Any, number: int = 0) -> Verdict:
+        """The judgement on a result of the call."""
+        text = inv.expression + (f"[{number}]" if number else "")
+        inputs = self._inputs(inv)
+        case = Case(inv.op.name, np.asarray(self._like(got)).dtype.name, inputs, {}, str(device), text, self.elementwise)
+        return judge(self.agree, got, self.value, case, running=self.running, flushed=self.flushed)
+
+    def _like(self, got: Host) -> Host:
+        return got if isinstance(self.value, Reference) else self.value
+
+    def _inputs(self, inv: Invocation) -> dict[str, Any]:
+        return dict(inv.inputs)
+
+
+def expected(session: Session, inv: Invocation) -> list[Expected]:
+    """What every result of a call is held against.
+
+    Errors: CaptureError where a composite reads values; Unknown where it holds a primitive that the judge lacks.
+    """
+    op = inv.op
+    first = inv.on(session.second)
+    floating = [t.dtype.is_floating_point for t in first]
+    if op.reference is not None and len(first) == 1 and _formula_applies(inv):
+        return [_by_formula(session, inv, first[0])]
+    agree = op.agree or Agree.exact()
+    if not agree.bitwise and any(floating):
+        if agree.kind in ("U", "CR") and single(op):
+            return [_by_function(session, inv)]
+        model = judged(session.models, lambda *ts: inv.call(ts), inv.hosts)
+        found = []
+        for i, t in enumerate(first):
+            found.append(_composite(session, inv, model, i, t) if floating[i] else _same_bits(session, inv, i, t))
+        return found
+    return [_same_bits(session, inv, i, t) for i, t in enumerate(_opinion(session, inv, first))]
+
+
+def _composite(session: Session, inv: Invocation, model: Judged, number: int, t: Any) -> Expected:
+    dtype = t.dtype.name
+    flushes = _any_flush(session, dtype)
+    running = model.error(number, dtype, flush=flushes)
+    flushed = model.exact(number, [flush(h) for h in model.whole.floating()]) if flushes else None
+    agree = Agree.running()
+    return Expected(agree, model.exact(number), running, flushed)
+
+
+def _by_function(session: Session, inv: Invocation) -> Expected:
+    (x,) = inv.hosts
+    name = inv.op.name
+    dtype = dovetail.tensor(x).dtype
+    x = x if dtype.is_floating_point else x.astype(np.float32)
+
+    def exact(values: Host) -> Reference:
+        return evaluate(lambda m, v: m.function(name, v), values)
+
+    flushed = exact(flush(x)) if _any_flush(session, x.dtype.name) else None
+    return Expected(inv.op.agree, exact(x), None, flushed, elementwise=True)
+
+
+def operands(inv: Invocation, device: Any) -> list[Host] | None:
+    """The inputs after the casts of the op's dtype rule; None where an input is absent or is a list."""
+    args, params = inv.fill(list(inv.hosts))
+    values, statics = inv.op.signature.bind(args, params)
+    defaults = {p.name: p.default for p in inv.op.signature.statics}
+    if any(not _same(defaults[name], value) for name, value in statics.items()):
+        return None
+    plan = inv.plan(device)
+    found: list[Host] = []
+    for value, spec in zip(values, plan.ins, strict=True):
+        if spec is None or isinstance(value, list | tuple):
+            return None
+        found.append(np.asarray(value).astype(spec.dtype.host))
+    return found
+
+
+def _same(a: Any, b: Any) -> bool:
+    return type(a) is type(b) and bool(a == b)
+
+
+def _formula_applies(inv: Invocation) -> bool:
+    return not inv.op.takes_list and operands(inv, dovetail.device("cpu")) is not None
+
+
+def _by_formula(session: Session, inv: Invocation, like: Any) -> Expected:
+    op, arrays = inv.op, operands(inv, session.host)
+    assert arrays is not None and op.reference is not None, "asked for only where it applies"
+    agree, dtype = op.agree or Agree.exact(), like.dtype
+    flushes = any(_any_flush(session, a.dtype.name) for a in arrays)
+    small = [flush(a) for a in arrays]
+    if agree.kind == "E":
+        right = exact_bits(op, arrays, dtype.host)
+        return Expected(agree, right, None, exact_bits(op, small, dtype.host) if flushes else None, elementwise=_flat(inv))
+    formula = formula_of(op.reference)
+    running = None
+    if agree.kind == "C":
+        running = judged(session.models, lambda *ts: inv.call(ts), inv.hosts).error(0, dtype.name, flush=flushes)
+    flushed = evaluate(formula, *small) if flushes else None
+    return Expected(agree, evaluate(formula, *arrays), running, flushed, elementwise=_flat(inv))
+
+
+def _flat(inv: Invocation) -> bool:
+    return all(isinstance(h, np.ndarray) for h in inv.hosts)
+
+
+def exact_bits(op: Op, arrays: Sequence[Host], dtype: Any) -> Host:
+    """The reference of an exact op on host arrays: one IEEE operation, so the dtype's own arithmetic is right."""
+    assert op.reference is not None, "asked for only where there is one"
+    with quiet():
+        return np.asarray(op.reference(*arrays)).astype(dtype)
+
+
+def _opinion(session: Session, inv: Invocation, first: list[Any]) -> list[Any]:
+    """Results of the second implementation: for a primitive on the host, NumPy's namespace through generic kernels."""
+    if session.device is not session.host or not inv.op.primitive:
+        return first
+    plain = dovetail.device(session.models.plain)
+    with quiet():
+        if inv.plan(plain).origin == "fallback":
+            return first
+        return inv.on(plain)
+
+
+def _same_bits(session: Session, inv: Invocation, number: int, t: Any) -> Expected:
+    right, flushed = array(t), None
+    dtype = t.dtype.name
+    if t.dtype.is_floating_point and _any_flush(session, dtype):
+        flushed = array(inv.with_hosts([flush(h) for h in inv.hosts]).on(session.second)[number])
+    agree = inv.op.agree if inv.op.agree is not None and inv.op.agree.bitwise else Agree.exact()
+    return Expected(agree, right, None, flushed)
+
+
+def _any_flush(session: Session, dtype: str) -> bool:
+    return dtype in ("float32", "float64", "float16", "bfloat16") and session.flushes(dtype)
