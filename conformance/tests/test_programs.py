@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from dovetail_conformance import programs
 
 torch = pytest.importorskip("torch", reason="PyTorch is the oracle: ./dev test --with torch==2.13.0")

@@ -158,7 +158,9 @@ def test_a_failed_load_changes_nothing() -> None:
     with pytest.raises(ValueError, match="exp_avg"):
         optimizer.load_state_dict(wrong)
     assert optimizer.param_groups[0]["lr"] == 0.1
-    np.testing.assert_array_equal(optimizer.state_dict()["state"][0]["exp_avg"].numpy(), before["state"][0]["exp_avg"].numpy())
+    np.testing.assert_array_equal(
+        optimizer.state_dict()["state"][0]["exp_avg"].numpy(), before["state"][0]["exp_avg"].numpy()
+    )
 
 
 def test_a_step_writes_into_its_own_arrays() -> None:

@@ -203,7 +203,8 @@ def set_grad(self: Tensor, value: Tensor | None) -> None:
             raise ArgumentTypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value)}")
         if value._spec is not self._spec:
             raise ShapeError(
-                f"assigned grad has data of {value._spec}, but the tensor is {self._spec}: shape, dtype and device must "
+                f"assigned grad has data of {value._spec}, but the tensor is {self._spec}: shape, dtype and "
+                f"device must "
                 "be the same"
             )
     if state.state.special:

@@ -12,8 +12,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from dovetail.autograd import hooks
-from dovetail.dispatch import forward_stack
-from dovetail.dispatch import state
+from dovetail.dispatch import forward_stack, state
 from dovetail.dispatch.aliasing import raw
 from dovetail.errors import AutogradError
 from dovetail.tensor.node import FREED, Leaf, Node, Pick
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from dovetail.tensor.spec import Spec
 
 
-def run(
+def run(  # noqa: C901  # one loop, read in one sitting: a call more per node would cost as much as the node
     roots: Sequence[tuple[Node, Tensor]],
     *,
     retain_graph: bool,

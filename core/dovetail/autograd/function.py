@@ -1,4 +1,4 @@
-"""Functions with a gradient of the user's own: a forward, a backward, and a context that carries values between them."""
+"""Functions with a gradient of the user's own: forward, backward, and a context that carries values between them."""
 
 from __future__ import annotations
 
@@ -201,7 +201,8 @@ class Function(FunctionCtx, metaclass=_FunctionMeta):
         if not isinstance(inspect.getattr_static(cls, "forward"), staticmethod):
             raise AutogradError(
                 f"Legacy autograd function with non-static forward method is deprecated. Please use new-style autograd "
-                f"function with static forward method: put @staticmethod above {cls.__name__}.forward and take `ctx` in "
+                f"function with static forward method: put @staticmethod above {cls.__name__}.forward and take "
+                f"`ctx` in "
                 "place of `self`, or call the instance form"
             )
         ctx = FunctionCtx()
@@ -221,7 +222,8 @@ class Function(FunctionCtx, metaclass=_FunctionMeta):
         if isinstance(inspect.getattr_static(cls, "forward"), staticmethod):
             raise AutogradError(f"{cls.__name__} has static methods: call {cls.__name__}.apply(...), not an instance")
         warnings.warn(
-            f"{cls.__name__}()(...) is the legacy form of a Function: make forward and backward static methods that take "
+            f"{cls.__name__}()(...) is the legacy form of a Function: make forward and backward static methods "
+            f"that take "
             f"`ctx`, and call {cls.__name__}.apply(...)",
             DeprecationWarning,
             stacklevel=2,
@@ -229,9 +231,7 @@ class Function(FunctionCtx, metaclass=_FunctionMeta):
         return _run(cls.node_name, self, self.forward, lambda ctx, *g: ctx.backward(*g), args, kwargs)
 
 
-def _run(
-    name: str, ctx: Any, forward: Callable[..., Any], backward: Callable[..., Any], args: Any, kwargs: Any
-) -> Any:
+def _run(name: str, ctx: Any, forward: Callable[..., Any], backward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
     recording = any(ctx.needs_input_grad) and state.grad_enabled.get()
     edges = tuple(a._node if isinstance(a, Tensor) and a.requires_grad else None for a in args)

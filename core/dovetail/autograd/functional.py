@@ -26,7 +26,8 @@ def _tuple(value: Any, name: str) -> tuple[tuple[Tensor, ...], bool]:
 def _check_function(func: Any, name: str) -> None:
     if isinstance(func, Tensor) or not callable(func):
         raise ArgumentTypeError(
-            f"{name}: the first argument must be a function, got {type(func).__name__}: {name}(lambda x: (x ** 2).sum(), x)"
+            f"{name}: the first argument must be a function, got {type(func).__name__}: {name}(lambda x: (x ** "
+            f"2).sum(), x)"
         )
 
 
@@ -98,7 +99,7 @@ def jvp(func: Fn, inputs: Any, v: Any = None, create_graph: bool = False, strict
 
     The first gives ``u -> u J``, linear in ``u``; the gradient of that in ``u`` along ``v`` is ``J v``.
     """
-    sources, several_in, outputs, several_out = _evaluate(func, inputs, create_graph, "jvp")
+    sources, _, outputs, several_out = _evaluate(func, inputs, create_graph, "jvp")
     weights = _weights(v, sources, "v", "the input")
     with enable_grad():
         probes = tuple(o.new_zeros(o.shape).requires_grad_() for o in outputs)
@@ -183,5 +184,5 @@ def vhp(func: Fn, inputs: Any, v: Any = None, create_graph: bool = False, strict
 
 
 def hvp(func: Fn, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
-    """Return ``func(*inputs)`` and the product of the Hessian with ``v``; the Hessian is symmetric, so as :func:`vhp`."""
+    """Return ``func(*inputs)`` and the Hessian times ``v``; it is symmetric, so the same as :func:`vhp`."""
     return vhp(func, inputs, v, create_graph, strict)

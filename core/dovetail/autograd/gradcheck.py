@@ -85,7 +85,9 @@ def gradcheck(
     given = tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
     places = [i for i, x in enumerate(given) if isinstance(x, Tensor) and x.requires_grad]
     if not places:
-        raise ArgumentError("gradcheck expects at least one input tensor to require gradient, but none of them have it.")
+        raise ArgumentError(
+            "gradcheck expects at least one input tensor to require gradient, but none of them have it."
+        )
     for i in places:
         if given[i].dtype.itemsize < 8:
             raise ArgumentError(f"gradcheck needs float64 inputs: input {i} is {given[i].dtype.name} (use x.double())")
@@ -130,7 +132,10 @@ def gradgradcheck(
     count = len(given)
 
     def first(*args: Any) -> tuple[Tensor, ...]:
-        xs = tuple(x if not isinstance(x, Tensor) or x.requires_grad else _alive(x, given[i]) for i, x in enumerate(args[:count]))
+        xs = tuple(
+            x if not isinstance(x, Tensor) or x.requires_grad else _alive(x, given[i])
+            for i, x in enumerate(args[:count])
+        )
         found = [o for o in _tensors(func(*xs)) if o.requires_grad]
         sources = [x for x in xs if isinstance(x, Tensor) and x.requires_grad]
         gradients = grad(found, sources, list(args[count:]), create_graph=True, allow_unused=True)

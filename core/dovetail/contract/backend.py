@@ -26,7 +26,8 @@ class BackendSpec:
 
     ``name`` is the id, ``runtime`` "module:Class" of the :class:`Backend`, ``kinds`` the kinds of device it may
     have in order of preference, ``priority`` decides the default (highest usable wins), ``probe(kind)`` answers why the
-    backend is not usable for that kind here (None when it is) without creating an array, ``install`` the command line that would
+    backend is not usable for that kind here (None when it is) without creating an array, ``install`` the command
+    line that would
     make it usable, ``requires`` distributions whose versions are shown.
     """
 

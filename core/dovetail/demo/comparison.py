@@ -88,7 +88,10 @@ def _first_step(a: Evidence, b: Evidence) -> list[Line]:
     return [
         Line("loss of step 1", f"{loss:.1e} apart", f"{FIRST_LOSS:.0e}", loss <= FIRST_LOSS),
         Line(
-            "gradients of step 1", f"{share:.1e} of each tensor's largest", f"{FIRST_GRADIENT:.0e}", share <= FIRST_GRADIENT
+            "gradients of step 1",
+            f"{share:.1e} of each tensor's largest",
+            f"{FIRST_GRADIENT:.0e}",
+            share <= FIRST_GRADIENT,
         ),
     ]
 

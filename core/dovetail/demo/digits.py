@@ -27,7 +27,9 @@ def _arrays() -> list[np.ndarray[Any, Any]]:
         from sklearn.datasets import load_digits  # heavy, and only the demo needs it
         from sklearn.model_selection import train_test_split
     except ImportError as error:
-        raise BackendError(f'the demo needs scikit-learn for its images: pip install "dovetail[demo]" ({error})') from error
+        raise BackendError(
+            f'the demo needs scikit-learn for its images: pip install "dovetail[demo]" ({error})'
+        ) from error
     images, labels = load_digits(return_X_y=True)
     pixels = images.reshape(-1, 1, 8, 8).astype(np.float32) / np.float32(16)
     return train_test_split(  # type: ignore[no-any-return]  # scikit-learn is not typed

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dovetail import nn
 from dovetail.tensor.tensor import Tensor
 
-
 FEATURES = 32 * 2 * 2
 """What the convolutions leave of an image."""
 KEEP = 0.7

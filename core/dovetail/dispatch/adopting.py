@@ -27,10 +27,6 @@ def adopt(array: np.ndarray[Any, Any], device: Device | None = None) -> Tensor:
     dtype = dtypes.from_host(array.dtype)
     flags = array.flags
     kept = flags.owndata and flags.c_contiguous and flags.writeable and type(array) is np.ndarray
-    if (
-        kept
-        and discovery.registrations[place.backend].spec.host
-        and place.runtime.supports_dtype(dtype, place)
-    ):
+    if kept and discovery.registrations[place.backend].spec.host and place.runtime.supports_dtype(dtype, place):
         return wrap(array, spec(array.shape, dtype, place))
     return Tensor.make(Tensor, array, dtype=dtype, device=place)

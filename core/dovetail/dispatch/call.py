@@ -37,9 +37,8 @@ def prepare(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> tuple[Pla
     grouped, statics = op.signature.bind(args, params)
     layout, flat = flatten(op, grouped)
     live = op.signature.live
-    if any(not isinstance(x, Tensor) and x is not None and i not in live for i, x in enumerate(flat)):
-        flat = lift(op, flat)
-    elif not flat or all(x is None for x in flat):
+    plain = any(not isinstance(x, Tensor) and x is not None and i not in live for i, x in enumerate(flat))
+    if plain or all(x is None for x in flat):
         flat = lift(op, flat)
     specs = [x._spec if isinstance(x, Tensor) else None for x in flat]
     return lookup(op, key_of(op, specs, layout, statics), specs, layout, statics), flat
@@ -222,7 +221,11 @@ def _wrapped(plan: Plan, inputs: Sequence[Any], outputs: Sequence[Any], node: An
         return wrap(outputs[0], plan.outs[0], edge if plan.graded[0] else None)
     count = len(plan.outs)
     return tuple(
-        wrap(outputs[i], plan.outs[i], (node if plan.single else Pick(node, i, count)) if node and plan.graded[i] else None)
+        wrap(
+            outputs[i],
+            plan.outs[i],
+            (node if plan.single else Pick(node, i, count)) if node and plan.graded[i] else None,
+        )
         for i in range(plan.visible)
     )
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dovetail.contract.device import Device
     from dovetail.record.op import Op
 
+
 class Constant(Tensor):
     """A cached number: shared by everybody, so nothing may write it or put another value in its place."""
 
@@ -119,6 +120,7 @@ def _lift_one(op: Op, value: Any, beside: dtypes.dtype | None, device: Device) -
         found = dtypes.from_host(host.dtype)
         return wrap(device.runtime.from_host(host, device), spec(host.shape, found, device))
     raise ArgumentTypeError(
-        f"{op.name}(): unsupported operand of type {type(value).__name__}: {value!r} (tensors, numbers, lists and NumPy "
+        f"{op.name}(): unsupported operand of type {type(value).__name__}: {value!r} (tensors, numbers, lists "
+        f"and NumPy "
         "arrays are accepted)"
     )

@@ -30,7 +30,8 @@ def explain(error: Exception, plan: Plan, inputs: Sequence[Any]) -> Exception:
             if found is not None:
                 return found
     return BackendError(
-        f"backend {plan.device.backend!r} failed in {plan.op.name}({_operands(inputs)}): {type(error).__name__}: {error}"
+        f"backend {plan.device.backend!r} failed in {plan.op.name}({_operands(inputs)}): "
+        f"{type(error).__name__}: {error}"
     )
 
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dovetail import dtypes, settings
-from dovetail.dispatch.variant import Variants
 from dovetail.contract import discovery
 from dovetail.contract.device import Device
 from dovetail.contract.kernels import Call
 from dovetail.dispatch import state
 from dovetail.dispatch.fallback import host_kernel
+from dovetail.dispatch.variant import Variants
 from dovetail.errors import DeviceError, EmptyListError, UnsupportedError
 from dovetail.record import registry
 from dovetail.record.signature import LIST
@@ -166,7 +166,8 @@ def make(op: Op, specs: Sequence[Spec | None], layout: tuple[Any, ...], statics:
 
 def _apply_rules(plan: Plan, specs: Sequence[Spec | None], grouped: Sequence[Any]) -> None:
     op = plan.op
-    assert op.shape is not None and op.dtype is not None, "checked when the op was defined"
+    assert op.shape is not None, "checked when the op was defined"
+    assert op.dtype is not None, "checked when the op was defined"
     shapes = op.shape(*grouped, **plan.statics)
     answer = op.dtype(specs, plan.statics)
     asked = plan.statics.get("device")
@@ -193,9 +194,7 @@ def _derive(plan: Plan, specs: Sequence[Spec | None]) -> None:
 def _count_outputs(plan: Plan) -> None:
     plan.out = plan.outs[0]
     plan.visible = len(plan.outs) - plan.op.hidden
-    plan.graded = tuple(
-        s.dtype.category not in UNDIFFERENTIABLE and i < plan.visible for i, s in enumerate(plan.outs)
-    )
+    plan.graded = tuple(s.dtype.category not in UNDIFFERENTIABLE and i < plan.visible for i, s in enumerate(plan.outs))
 
 
 composer: Callable[[Plan], Callable[..., Any] | None] | None = None
@@ -240,9 +239,7 @@ def common_device(op: Op, specs: Sequence[Spec | None]) -> Device:
     """The device that the call runs on: all the same, but 0-d tensors of a CPU go along with any other."""
     there = [s for s in specs if s is not None]
     if not there:
-        raise EmptyListError(
-            f"{op.name}(): expected a non-empty list of Tensors (it expects a non-empty TensorList)"
-        )
+        raise EmptyListError(f"{op.name}(): expected a non-empty list of Tensors (it expects a non-empty TensorList)")
     device = there[0].device
     for s in there:
         if s.device is device:

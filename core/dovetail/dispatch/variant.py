@@ -35,7 +35,6 @@ class Variant:
 
     def __init__(self, plan: Plan, mask: int) -> None:
         self.plan = plan
-        op = plan.op
         arity = len(plan.ins)
         slots = _value_slots(plan)
         needed = [i for i in range(arity) if mask >> i & 1]
@@ -67,7 +66,7 @@ class Variant:
                 f"time or if you need to access saved tensors after calling backward. (in {node.name()})"
             )
         values: list[Any] = []
-        for array, spec in zip(saved, self.specs):  # noqa: B905  # same length by construction, and it runs per node
+        for array, spec in zip(saved, self.specs):  # same length by construction, and it runs per node
             if spec is None:
                 values.append(array)
                 continue
@@ -173,5 +172,5 @@ def _saver(count: int, picked: Sequence[int]) -> Callable[..., tuple[Any, ...]]:
     if key not in _savers:
         names = [f"v{i}" for i in range(count)]
         body = "".join(f"v{i}, " for i in picked)
-        _savers[key] = eval(f"lambda {', '.join(names)}: ({body})")  # noqa: S307  # only our own numbers are in it
+        _savers[key] = eval(f"lambda {', '.join(names)}: ({body})")  # only our own numbers are in it
     return _savers[key]

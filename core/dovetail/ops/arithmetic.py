@@ -422,9 +422,7 @@ def _clamp_name(input: Spec, *bounds: Spec | None) -> str:
     agree=Agree.exact(signed_zero=False),
     backward_name=_clamp_name,
 )
-def clamp(
-    input: Tensor, min: Tensor | Number | None = None, max: Tensor | Number | None = None
-) -> Tensor:
+def clamp(input: Tensor, min: Tensor | Number | None = None, max: Tensor | Number | None = None) -> Tensor:
     """Each element moved into ``[min, max]`` (numbers or tensors); the gradient at the edges is 1."""
     if min is None and max is None:
         raise ArgumentRuntimeError("clamp: At least one of 'min' or 'max' must not be None")

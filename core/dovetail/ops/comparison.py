@@ -72,7 +72,9 @@ def _choice(inputs: Sequence[Spec | None], statics: dict[str, Any]) -> Dtypes:
     condition = inputs[0]
     assert condition is not None, "where has a condition"
     if condition.dtype not in (dtypes.bool_, dtypes.uint8):
-        raise DtypeError(f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype.name}")
+        raise DtypeError(
+            f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype.name}"
+        )
     common = result_type(inputs[1:])
     return Dtypes([dtypes.bool_, common, common], [common])
 
@@ -249,18 +251,14 @@ def isfinite(input: Tensor) -> Tensor:
 
 
 @front(method=True)
-def isclose(
-    input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
-) -> Tensor:
+def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
     """Whether ``|input - other| <= atol + rtol * |other|`` for each pair."""
     close = (input == other) | ((abs(input - other) <= atol + rtol * abs(other)) & isfinite(other))
     return close | (isnan(input) & isnan(other)) if equal_nan else close
 
 
 @front(method=True)
-def allclose(
-    input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
-) -> bool:
+def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
     """Whether all pairs are close."""
     return bool(isclose(input, other, rtol, atol, equal_nan).all())
 

@@ -48,7 +48,9 @@ def _host(data: Any) -> np.ndarray[Any, Any]:
 
 
 def _holds_tensors(data: Any) -> bool:
-    return bool(data) and (isinstance(data[0], Tensor) or (isinstance(data[0], list | tuple) and _holds_tensors(data[0])))
+    return bool(data) and (
+        isinstance(data[0], Tensor) or (isinstance(data[0], list | tuple) and _holds_tensors(data[0]))
+    )
 
 
 def _lowered(data: Any) -> Any:
@@ -82,7 +84,9 @@ def _made(host: np.ndarray[Any, Any], dtype: dtypes.dtype, device: Device) -> Te
 
 
 @front(method=False)
-def tensor(data: Any, *, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False) -> Tensor:
+def tensor(
+    data: Any, *, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False
+) -> Tensor:
     """Make a tensor of numbers, nested lists, a NumPy array or a tensor; always a copy.
 
     >>> import dovetail
@@ -109,7 +113,9 @@ def as_tensor(data: Any, dtype: dtypes.dtype | None = None, device: Place = None
 
 
 @front(method=False)
-def asarray(obj: Any, *, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False) -> Tensor:
+def asarray(
+    obj: Any, *, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False
+) -> Tensor:
     """Make a tensor of data, as :func:`as_tensor`."""
     made = as_tensor(obj, dtype, device)
     return made.requires_grad_() if requires_grad else made
@@ -169,7 +175,12 @@ def _full(shape: Sequence[Any], value: Any, dtype: Any, device: Place, requires_
 
 @front(method=False)
 def full(
-    size: Any, fill_value: Number | Tensor, *, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False
+    size: Any,
+    fill_value: Number | Tensor,
+    *,
+    dtype: dtypes.dtype | None = None,
+    device: Place = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Make a tensor of one value.
 
@@ -207,57 +218,84 @@ def _like(x: Tensor, value: Any, dtype: Any, device: Place, requires_grad: bool)
 
 
 @front(method=False)
-def zeros_like(input: Tensor, *, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False) -> Tensor:
+def zeros_like(
+    input: Tensor, *, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False
+) -> Tensor:
     """Make zeros with the shape, dtype and device of a tensor."""
     return _like(input, 0, dtype, device, requires_grad)
 
 
 @front(method=False)
-def ones_like(input: Tensor, *, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False) -> Tensor:
+def ones_like(
+    input: Tensor, *, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False
+) -> Tensor:
     """Make ones with the shape, dtype and device of a tensor."""
     return _like(input, 1, dtype, device, requires_grad)
 
 
 @front(method=False)
-def empty_like(input: Tensor, *, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False) -> Tensor:
+def empty_like(
+    input: Tensor, *, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False
+) -> Tensor:
     """Make a tensor like another, without a promise about its values."""
     return _like(input, 0, dtype, device, requires_grad)
 
 
 @front(method=False)
 def full_like(
-    input: Tensor, fill_value: Number, *, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False
+    input: Tensor,
+    fill_value: Number,
+    *,
+    dtype: dtypes.dtype | None = None,
+    device: Place = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Make one value with the shape, dtype and device of a tensor."""
     return _like(input, fill_value, dtype, device, requires_grad)
 
 
 @front(method=True, public=False)
-def new_tensor(input: Tensor, data: Any, *, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False) -> Tensor:
+def new_tensor(
+    input: Tensor, data: Any, *, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False
+) -> Tensor:
     """Make a tensor of data with the dtype and device of this one."""
     return tensor(data, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
 
 
 @front(method=True, public=False)
-def new_full(input: Tensor, size: Any, fill_value: Number, *, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False) -> Tensor:
+def new_full(
+    input: Tensor,
+    size: Any,
+    fill_value: Number,
+    *,
+    dtype: dtypes.dtype | None = None,
+    device: Place = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Make a tensor of one value with the dtype and device of this one."""
     return _full(size, fill_value, dtype or input.dtype, device or input.device, requires_grad)
 
 
 @front(method=True, public=False)
-def new_zeros(input: Tensor, *size: Any, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False) -> Tensor:
+def new_zeros(
+    input: Tensor, *size: Any, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False
+) -> Tensor:
     """Make zeros with the dtype and device of this tensor."""
     return _full(size, 0, dtype or input.dtype, device or input.device, requires_grad)
 
 
 @front(method=True, public=False)
-def new_ones(input: Tensor, *size: Any, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False) -> Tensor:
+def new_ones(
+    input: Tensor, *size: Any, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False
+) -> Tensor:
     """Make ones with the dtype and device of this tensor."""
     return _full(size, 1, dtype or input.dtype, device or input.device, requires_grad)
 
 
 @front(method=True, public=False)
-def new_empty(input: Tensor, *size: Any, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False) -> Tensor:
+def new_empty(
+    input: Tensor, *size: Any, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False
+) -> Tensor:
     """Make a tensor with the dtype and device of this one, without a promise about its values."""
     return _full(size, 0, dtype or input.dtype, device or input.device, requires_grad)
 
@@ -314,7 +352,13 @@ def arange(
 
 @front(method=False)
 def linspace(
-    start: Number, end: Number, steps: int, *, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False
+    start: Number,
+    end: Number,
+    steps: int,
+    *,
+    dtype: dtypes.dtype | None = None,
+    device: Place = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """``steps`` numbers at equal distances from ``start`` to ``end``, both included.
 
@@ -336,7 +380,12 @@ def linspace(
 
 @front(method=False)
 def eye(
-    n: int, m: int | None = None, *, dtype: dtypes.dtype | None = None, device: Place = None, requires_grad: bool = False
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: dtypes.dtype | None = None,
+    device: Place = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """A matrix with ones on the diagonal and zeros elsewhere."""
     columns = n if m is None else m

@@ -272,7 +272,7 @@ def _cut(src: Tensor, index: Tensor) -> Tensor:
     agree=Agree.exact(),
 )
 def scatter_elements(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
-    """``input`` with ``out[index[i][j]][j] = src[i][j]`` for ``dim`` 0, and so on (``src`` has the shape of ``index``)."""
+    """``input`` with ``out[index[i][j]][j] = src[i][j]`` for ``dim`` 0, and so on; ``src`` is shaped as ``index``."""
     raise NoDecomposition
 
 
@@ -283,7 +283,9 @@ scatter_elements.vjp(
 
 
 @front(method=True)
-def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Tensor:
+def scatter(
+    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None
+) -> Tensor:
     """``input`` with elements of ``src`` (or one value) put at the positions of ``index`` along a dimension.
 
     ``reduce`` "add" adds them instead.

@@ -10,7 +10,7 @@ import numpy as np
 
 from dovetail import dtypes
 from dovetail.dispatch.constants import constant
-from dovetail.errors import ArgumentTypeError, ArgumentError, IndexOutOfRange, ShapeError
+from dovetail.errors import ArgumentError, ArgumentTypeError, IndexOutOfRange, ShapeError
 from dovetail.ops.definition import bind, front
 from dovetail.ops.gathering import index_add, index_copy, index_select, nonzero, wrap_index
 from dovetail.ops.shape import basic_index, expand, inverse_permutation, permute, reshape
@@ -216,7 +216,8 @@ class _Advanced:
         if mask.shape != found:
             at = next(i for i, (a, b) in enumerate(zip(mask.shape, found, strict=True)) if a != b)
             raise IndexOutOfRange(
-                f"The shape of the mask {list(mask.shape)} at index {at} does not match the shape of the indexed tensor "
+                f"The shape of the mask {list(mask.shape)} at index {at} does not match the shape of the "
+                f"indexed tensor "
                 f"{list(self.base.shape)} at index {dim + at}"
             )
         positions = nonzero(mask)

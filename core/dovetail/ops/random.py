@@ -154,9 +154,7 @@ def draw_normal(
     return normal_from_words(words, dtype=dtype, mean=float(mean), std=float(std))
 
 
-def dropout_mask(
-    shape: Sequence[int], keep: float, device: Device, generator: Generator | None = None
-) -> Tensor:
+def dropout_mask(shape: Sequence[int], keep: float, device: Device, generator: Generator | None = None) -> Tensor:
     """A bool tensor that is True with probability ``keep``."""
     return bernoulli_from_words(draw(shape, 32, device, generator), p=float(keep))
 
@@ -172,7 +170,7 @@ def _leaf(t: Tensor, requires_grad: bool) -> Tensor:
 def _floating(dtype: dtypes.dtype | None, name: str) -> dtypes.dtype:
     kind = dtype or settings.current.default_dtype
     if not kind.is_floating_point:
-        raise ArgumentRuntimeError(f'"{name}" not implemented for \'{kind.legacy_name}\'')
+        raise ArgumentRuntimeError(f"\"{name}\" not implemented for '{kind.legacy_name}'")
     return kind
 
 
@@ -235,13 +233,17 @@ def randperm(
 
 
 @front(method=False)
-def rand_like(input: Tensor, *, dtype: dtypes.dtype | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def rand_like(
+    input: Tensor, *, dtype: dtypes.dtype | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Uniform numbers with the shape, dtype and device of a tensor."""
     return rand(input.shape, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
 
 
 @front(method=False)
-def randn_like(input: Tensor, *, dtype: dtypes.dtype | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def randn_like(
+    input: Tensor, *, dtype: dtypes.dtype | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Standard normal numbers with the shape, dtype and device of a tensor."""
     return randn(input.shape, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
 
@@ -342,7 +344,11 @@ def random_(
     """Write integers of ``[from_, to)``; without bounds all that the dtype represents exactly."""
     first, last = (0, from_) if to is None else (from_ or 0, to)
     if last is None:
-        bits = 8 * self.dtype.itemsize - 1 if self.dtype.category == dtypes.INTEGER else {2: 11, 4: 24, 8: 53}[self.dtype.itemsize]
+        bits = (
+            8 * self.dtype.itemsize - 1
+            if self.dtype.category == dtypes.INTEGER
+            else {2: 11, 4: 24, 8: 53}[self.dtype.itemsize]
+        )
         last = 2**bits
     return self.copy_(draw_integers(first, last, self.shape, dtypes.int64, self.device, generator))
 

@@ -307,7 +307,8 @@ def _canonical_expansion(input: Spec, *, sizes: Any) -> dict[str, Any]:
     if lead < 0:
         raise ShapeError(
             f"expand({input.dtype.legacy_name}Tensor{list(input.shape)}, size={list(target)}): the number of sizes "
-            f"provided ({len(target)}) must be greater or equal to the number of dimensions in the tensor ({input.ndim})"
+            f"provided ({len(target)}) must be greater or equal to the number of dimensions in the tensor "
+            f"({input.ndim})"
         )
     full: list[int] = []
     for i, n in enumerate(target):
@@ -317,7 +318,8 @@ def _canonical_expansion(input: Spec, *, sizes: Any) -> dict[str, Any]:
         size = old if n == -1 and old is not None else n
         if old is not None and old not in (size, 1):
             raise ShapeError(
-                f"The expanded size of the tensor ({n}) must match the existing size ({old}) at non-singleton dimension "
+                f"The expanded size of the tensor ({n}) must match the existing size ({old}) at non-singleton "
+                f"dimension "
                 f"{i}.  Target sizes: {list(target)}.  Tensor sizes: {list(input.shape)}"
             )
         full.append(size)

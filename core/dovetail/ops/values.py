@@ -55,9 +55,7 @@ def tolist(input: Tensor) -> Any:
 def numpy(input: Tensor, *, force: bool = False) -> np.ndarray[Any, Any]:
     """Return the values as a read-only NumPy array, without a copy where the machine allows; it never changes."""
     if input._node is not None and not force:
-        raise AutogradError(
-            "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
-        )
+        raise AutogradError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
     found = host_values(input, why="numpy() reads values").view()
     found.flags.writeable = False
     return found
@@ -201,7 +199,9 @@ def _transposed(self: Tensor) -> Tensor:
 
 def _matrix_transposed(self: Tensor) -> Tensor:
     if self._spec.ndim < 2:
-        raise ArgumentRuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {self._spec.ndim}-D tensor.")
+        raise ArgumentRuntimeError(
+            f"tensor.mT is only supported on matrices or batches of matrices. Got {self._spec.ndim}-D tensor."
+        )
     return self.transpose(-1, -2)
 
 
@@ -242,12 +242,14 @@ def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
         made.requires_grad_()
     if self.grad is not None:
         made.grad = _deepcopy(self.grad.detach(), memo)
-    made.__dict__.update({k: v for k, v in self.__dict__.items()})
+    made.__dict__.update(self.__dict__)
     memo[id(self)] = made
     return made
 
 
-def _rebuild(cls: type[Tensor], host: np.ndarray[Any, Any], name: str, device: str, requires_grad: bool, attributes: Any) -> Tensor:
+def _rebuild(
+    cls: type[Tensor], host: np.ndarray[Any, Any], name: str, device: str, requires_grad: bool, attributes: Any
+) -> Tensor:
     made: Tensor = Tensor.make(Tensor, host, dtype=dtypes.by_name(name), device=device)
     if cls is not Tensor:
         made = Tensor._make_subclass(cls, made, False)

@@ -28,9 +28,7 @@ def view_scatter(input: Tensor, value: Tensor, live: Live, *, steps: Sequence[An
 
 
 view_scatter.vjp(
-    input=lambda g, live, *, specs, steps: view_scatter(
-        g, g.new_zeros(()).expand(specs[1].shape), live, steps=steps
-    ),
+    input=lambda g, live, *, specs, steps: view_scatter(g, g.new_zeros(()).expand(specs[1].shape), live, steps=steps),
     value=lambda g, live, *, steps: follow(g, live, steps),
 )
 

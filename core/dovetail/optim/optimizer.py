@@ -34,7 +34,8 @@ class RemovableHandle:
 class Optimizer:
     """Base of all optimizers.
 
-    A subclass sets ``defaults``, makes state in :meth:`make_state` and updates one parameter in :meth:`update`; both run
+    A subclass sets ``defaults``, makes state in :meth:`make_state` and updates one parameter in :meth:`update`;
+    both run
     without recording. State tensors are made before the first step is taken, so that a captured step finds them.
 
     ``params`` are tensors, or dicts with a key "params" and options that differ from the defaults.
@@ -83,9 +84,13 @@ class Optimizer:
         known = {id(p) for g in self.param_groups for p in g["params"]}
         for p in params:
             if not isinstance(p, Tensor):
-                raise ArgumentTypeError(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}")
+                raise ArgumentTypeError(
+                    f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}"
+                )
             if not p.is_leaf:
-                raise ArgumentError(f"can't optimize a non-leaf Tensor (shape {list(p.shape)}): it was computed from others")
+                raise ArgumentError(
+                    f"can't optimize a non-leaf Tensor (shape {list(p.shape)}): it was computed from others"
+                )
             if id(p) in known:
                 raise ArgumentError("some parameters appear in more than one parameter group")
             known.add(id(p))

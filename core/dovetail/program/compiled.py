@@ -22,7 +22,8 @@ class RecaptureWarning(UserWarning):
 class Compiled:
     """A function with the programs that were captured of it, one per combination of shapes, modes and constants.
 
-    The first call runs eagerly, so that state which is made lazily (an optimizer's moments) exists; the second captures.
+    The first call runs eagerly, so that state which is made lazily (an optimizer's moments) exists; the second
+    captures.
     A call whose shapes, train/eval modes or plain arguments differ from every program captures again.
     """
 
@@ -62,15 +63,18 @@ class Compiled:
         if len(self.reasons) > MAX_PROGRAMS and not self._said:
             self._said = True
             warnings.warn(
-                f"{getattr(self.function, '__name__', self.function)} was captured {len(self.reasons)} times, last because "
-                f"{reason}. Keep shapes equal (pad the last batch, or DataLoader(drop_last=True)) and pass numbers that "
+                f"{getattr(self.function, '__name__', self.function)} was captured {len(self.reasons)} times, "
+                f"last because "
+                f"{reason}. Keep shapes equal (pad the last batch, or DataLoader(drop_last=True)) and pass "
+                f"numbers that "
                 "change as tensors.",
                 RecaptureWarning,
                 stacklevel=3,
             )
 
     def __repr__(self) -> str:
-        return f"<compiled {getattr(self.function, '__name__', self.function)}: {sum(map(len, self.programs.values()))} programs>"
+        count = sum(map(len, self.programs.values()))
+        return f"<compiled {getattr(self.function, '__name__', self.function)}: {count} programs>"
 
 
 def _split(args: tuple[Any, ...], params: dict[str, Any]) -> tuple[list[Tensor], Any]:
@@ -86,14 +90,17 @@ def _split(args: tuple[Any, ...], params: dict[str, Any]) -> tuple[list[Tensor],
             hash(value)
         except TypeError as error:
             raise CaptureError(
-                f"a compiled function takes tensors and hashable values, argument {name!r} is a {type(value).__name__}: "
+                f"a compiled function takes tensors and hashable values, argument {name!r} is a "
+                f"{type(value).__name__}: "
                 "let the function close over it, or pass its tensors one by one"
             ) from error
         rest.append((name, type(value), value))
     return tensors, tuple(rest)
 
 
-def _join(args: tuple[Any, ...], params: dict[str, Any], values: tuple[Tensor, ...]) -> tuple[list[Any], dict[str, Any]]:
+def _join(
+    args: tuple[Any, ...], params: dict[str, Any], values: tuple[Tensor, ...]
+) -> tuple[list[Any], dict[str, Any]]:
     """The arguments again, with other tensors in place of theirs."""
     stand_ins = iter(values)
     positional = [next(stand_ins) if isinstance(a, Tensor) else a for a in args]

@@ -1,4 +1,4 @@
-"""Running a program without a compiler: the bound kernels one after the other, values dropped as soon as they are dead."""
+"""Running a program without a compiler: bound kernels one after the other, values dropped as soon as they are dead."""
 
 from __future__ import annotations
 
@@ -62,7 +62,13 @@ def _last_uses(view: ProgramView) -> dict[int, int]:
 
 
 def _line(
-    i: int, step: Any, plan: Any, places: dict[int, int], last: dict[int, int], constants: list[tuple[int, Any]], view: Any
+    i: int,
+    step: Any,
+    plan: Any,
+    places: dict[int, int],
+    last: dict[int, int],
+    constants: list[tuple[int, Any]],
+    view: Any,
 ) -> Line:
     inputs: list[int] = []
     for number in step.inputs:
@@ -117,9 +123,7 @@ def _plain(
     return line
 
 
-def _reusing(
-    plan: Any, inputs: tuple[int, ...], output: int, dead: tuple[int, ...], position: int
-) -> Line:
+def _reusing(plan: Any, inputs: tuple[int, ...], output: int, dead: tuple[int, ...], position: int) -> Line:
     kernel, plain, runtime = plan.out_kernel, plan.kernel, plan.device.runtime
     place = inputs[position]
 
@@ -140,9 +144,7 @@ def _reusing(
     return line
 
 
-def _updating(
-    plan: Any, inputs: tuple[int, ...], outputs: tuple[int, ...], dead: tuple[int, ...]
-) -> Line:
+def _updating(plan: Any, inputs: tuple[int, ...], outputs: tuple[int, ...], dead: tuple[int, ...]) -> Line:
     """An op whose results are new values of some inputs: in their own arrays where nobody needs the old ones."""
     kernel, runtime = plan.out_kernel, plan.device.runtime
     targets = [i for i in plan.op.updates if plan.ins[i] is not None]

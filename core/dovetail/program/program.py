@@ -86,7 +86,10 @@ class Program:
     def __repr__(self) -> str:
         lines = [f"program({', '.join(f'{h.var}: {h.spec}' for h in self.arguments)})"]
         lines += [f"  state {h.var}: {h.spec}" for h in self._state]
-        lines += [f"  {', '.join(map(str, e.outputs))} = {e.plan.op.name}({', '.join(map(str, e.inputs))})" for e in self.equations]
+        lines += [
+            f"  {', '.join(map(str, e.outputs))} = {e.plan.op.name}({', '.join(map(str, e.inputs))})"
+            for e in self.equations
+        ]
         return "\n".join([*lines, f"  return {', '.join(map(str, self._results))}"])
 
     # -------------------------------------------------------------------------------- running it
@@ -267,7 +270,9 @@ def _flatten(result: Any, trace: Trace) -> tuple[Any, list[Var]]:
             return {k: visit(v) for k, v in value.items()}
         if value is None or isinstance(value, str | int | float | bool):
             return value
-        raise CaptureError(f"a captured function returns tensors and plain containers of them, not {type(value).__name__}")
+        raise CaptureError(
+            f"a captured function returns tensors and plain containers of them, not {type(value).__name__}"
+        )
 
     return visit(result), found
 
@@ -340,7 +345,8 @@ def _refuse_survivors(trace: Trace, program: Program) -> None:
         if isinstance(getattr(t, "_data", None), Var):
             spec = t._spec
             raise CaptureError(
-                f"a tensor {list(spec.shape)} of {spec.dtype.name} was made during the capture and is still held when it "
+                f"a tensor {list(spec.shape)} of {spec.dtype.name} was made during the capture and is still "
+                f"held when it "
                 "ends. A run of the program would not renew it. State must exist before the capture (run one step "
                 f"eagerly first) and be written in place. (captured at {user_line()})"
             )

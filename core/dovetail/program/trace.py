@@ -218,14 +218,16 @@ class Trace:
         """Raise for a value that is asked for while there is none, with the line that asked."""
         raise CaptureError(
             f"{why}, but while a program is captured there are only shapes (tensor {list(t.shape)}, {t.dtype.name}). "
-            f"Asked for at {user_line()}. Use dovetail.where(condition, a, b) in place of a branch, keep the value in a "
+            f"Asked for at {user_line()}. Use dovetail.where(condition, a, b) in place of a branch, keep the "
+            f"value in a "
             "tensor, or read it outside the captured function."
         )
 
     def refuse_old_graph(self, name: str) -> None:
         """Raise when backward walks into a graph from before the capture."""
         raise CaptureError(
-            f"backward reached {name}, which was recorded before the capture began; its saved values would be baked into "
+            f"backward reached {name}, which was recorded before the capture began; its saved values would be "
+            f"baked into "
             f"the program. Run the forward pass inside the captured function. (at {user_line()})"
         )
 

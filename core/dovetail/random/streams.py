@@ -359,9 +359,7 @@ def _quantile(xp: Any, q: Array, pin: Pin) -> Array:
         tail = xp.where(far, xp.full_like(x, c), xp.full_like(x, b))
         return xp.where(central, xp.full_like(x, a), tail)
 
-    numerator, denominator = (
-        _horner(x, [pick(*abc) for abc in zip(*parts)], pin) for parts in zip(CENTRAL, NEAR, FAR)
-    )
+    numerator, denominator = (_horner(x, [pick(*abc) for abc in zip(*parts)], pin) for parts in zip(CENTRAL, NEAR, FAR))
     value = numerator / denominator
     return xp.where(central, pin(q * value), xp.where(q < 0.0, -value, value))
 

@@ -1,0 +1,1 @@
+"""What an op is: its record, signature, rules, samples and agreement; and the registry of all of them."""

@@ -189,7 +189,7 @@ def integers_only(op: str) -> DtypeRule:
     def rule(inputs: Sequence[Spec | None], statics: dict[str, Any]) -> Dtypes:
         answer = promote(inputs, statics)
         if answer.outputs[0].category > dtypes.INTEGER:
-            raise DtypeError(f'"{op}" not implemented for \'{answer.outputs[0].legacy_name}\'')
+            raise DtypeError(f"\"{op}\" not implemented for '{answer.outputs[0].legacy_name}'")
         return answer
 
     return rule
@@ -270,7 +270,7 @@ def require_floating(op: str) -> DtypeRule:
         first = inputs[0]
         assert first is not None, "the first input is never absent"
         if first.dtype.category < dtypes.FLOATING:
-            raise DtypeError(f'"{op}" not implemented for \'{first.dtype.legacy_name}\'')
+            raise DtypeError(f"\"{op}\" not implemented for '{first.dtype.legacy_name}'")
         return Dtypes([None] * len(inputs), [first.dtype])
 
     return rule

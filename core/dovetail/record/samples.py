@@ -104,9 +104,7 @@ def binary(
 ) -> Samples:
     """Samples of an elementwise op of two inputs with broadcasting; ``right`` is the range of the second."""
     right_low, right_high = right or (low, high)
-    cases = [
-        Sample((Arg(a, low=low, high=high), Arg(b, low=right_low, high=right_high))) for a, b in _BINARY_SHAPES
-    ]
+    cases = [Sample((Arg(a, low=low, high=high), Arg(b, low=right_low, high=right_high))) for a, b in _BINARY_SHAPES]
     cases += [Sample((Arg((2, 3), low=low, high=high), s)) for s in scalars]
     return Samples(tuple(cases), dtypes, tuple(errors), special)
 

@@ -99,7 +99,9 @@ class Signature:
             if slot is None:
                 slot = self._alias(name)
             if slot < count:
-                raise ArgumentTypeError(f"{self.name}() got multiple values for argument '{self.parameters[slot].name}'")
+                raise ArgumentTypeError(
+                    f"{self.name}() got multiple values for argument '{self.parameters[slot].name}'"
+                )
             values[slot] = value
         for slot, value in enumerate(values):
             if value is _MISSING:

@@ -1,0 +1,1 @@
+"""Tensors: storage, spec and graph edge, without maths."""

@@ -44,7 +44,7 @@ class Tensor(TensorMethods):
     """NumPy leaves ``np.ones(2) + t`` to the tensor, so that the graph is kept."""
 
     refresh: ClassVar[Callable[[Tensor], Any]]
-    """Set by aliasing: a write to its storage may have given a view another edge, which is found when it is asked for."""
+    """Set by aliasing: a write to its storage may have given a view another edge, found when it is asked for."""
 
     make: ClassVar[Callable[..., Tensor]]
     """Set by the constructor's module: turns data into a tensor."""

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from dovetail.demo.training import Run
 
 ROUNDING = (
-    "Backends add up in different orders, so results differ in the last bit. Training amplifies that: a difference of one "
-    "rounding in the weights grows to about 1e-7 of the loss after 3 epochs and 1e-3 after 15. The start is the same to the "
+    "Backends add up in different orders, so results differ in the last bit. Training amplifies that: a "
+    "difference of one "
+    "rounding in the weights grows to about 1e-7 of the loss after 3 epochs and 1e-3 after 15. The start is the "
+    "same to the "
     "bit, the path is the same to rounding, and both ends are equally good."
 )
 
@@ -58,8 +60,10 @@ def _train(args: argparse.Namespace) -> int:
 
     with bar(f"training, seed {args.seed}") as progress:
         done = train(args.epochs, args.seed, progress=progress)
-    print(f"{done.device}: loss {done.losses[-1]:.4f}, test accuracy {100 * done.accuracies[-1]:.2f} % after "
-          f"{args.epochs} epochs in {done.seconds:.1f} s")
+    print(
+        f"{done.device}: loss {done.losses[-1]:.4f}, test accuracy {100 * done.accuracies[-1]:.2f} % after "
+        f"{args.epochs} epochs in {done.seconds:.1f} s"
+    )
     _save(args.out, [done])
     return 0
 
@@ -108,7 +112,12 @@ def bar(title: str) -> Iterator[Callable[[int, int, float], None]]:
     except ImportError:
         yield _plain(title)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("loss {task.fields[loss]:.4f}"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]:.4f}"),
+    )
     with Progress(*columns, TimeRemainingColumn()) as shown:
         task = shown.add_task(title, total=None, loss=float("nan"))
 
