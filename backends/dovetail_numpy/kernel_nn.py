@@ -297,6 +297,24 @@ def _batch_norm_by_statistics(call: Call) -> Kernel:
     return kernel
 
 
+@table(ops.move_statistics, out=True)
+def _move_statistics(
+    running_mean: Array,
+    running_var: Array,
+    mean: Array,
+    var: Array,
+    momentum: Array,
+    out: tuple[Array, Array] | None = None,
+) -> tuple[Array, Array]:
+    kept = 1 - momentum
+    moved_mean, moved_var = out or (None, None)
+    moved_mean = np.multiply(running_mean, kept, out=moved_mean, dtype=running_mean.dtype)
+    moved_mean += mean * momentum
+    moved_var = np.multiply(running_var, kept, out=moved_var, dtype=running_var.dtype)
+    moved_var += var * momentum
+    return moved_mean, moved_var
+
+
 @table.binder(ops.layer_norm)
 def _layer_norm(call: Call) -> Kernel:
     statics = call.statics

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from dovetail.autograd.mode import no_grad
+from dovetail.dispatch.update import update
 from dovetail.errors import ArgumentError, ArgumentRuntimeError
-from dovetail.ops.definition import front, op
+from dovetail.ops.definition import Number, front, op
 from dovetail.ops.normalization import (
     SIGNS,
     Shape,
@@ -20,6 +20,7 @@ from dovetail.ops.normalization import (
 )
 from dovetail.ops.precision import wider
 from dovetail.record.agree import Agree
+from dovetail.record.rules import Dtypes
 from dovetail.record.samples import Arg, call, calls, error
 from dovetail.tensor.spec import Spec
 from dovetail.tensor.tensor import Tensor
@@ -185,6 +186,35 @@ def batch_norm_by_statistics(
     return affine(normal, weight, bias).to(input.dtype)
 
 
+def _as_running(inputs: Sequence[Spec | None], statics: dict[str, Any]) -> Dtypes:
+    """The results in the types of the running statistics, which the batch's are converted to."""
+    mean, var = inputs[:2]
+    assert mean is not None, "there are running statistics"
+    assert var is not None, "there are running statistics"
+    return Dtypes([None, None, mean.dtype, var.dtype, None], [mean.dtype, var.dtype])
+
+
+@op(
+    shape=lambda running_mean, running_var, *others, **statics: [running_mean.shape, running_var.shape],
+    dtype=_as_running,
+    outputs=("moved_mean", "moved_var"),
+    updates=(0, 1),
+    nondifferentiable="running statistics are no part of a graph",
+    internal=True,
+    samples=calls(
+        call(Arg((3,)), Arg((3,)), Arg((3,)), Arg((3,)), 0.1),
+        call(Arg((3,)), Arg((3,)), Arg((3,)), Arg((3,)), Arg((), values=0.25)),
+    ),
+    agree=Agree.running(),
+)
+def move_statistics(
+    running_mean: Tensor, running_var: Tensor, mean: Tensor, var: Tensor, momentum: Tensor | Number
+) -> tuple[Tensor, Tensor]:
+    """Running statistics, moved towards those of a batch: ``(1 - momentum) * running + momentum * batch``."""
+    kept = 1 - momentum
+    return running_mean * kept + mean * momentum, running_var * kept + var * momentum
+
+
 @front(method=False)
 def batch_norm(
     input: Tensor,
@@ -221,16 +251,8 @@ def batch_norm(
         )
     out, mean, var = batch_norm_by_batch(input, weight, bias, eps)
     if running_mean is not None and running_var is not None:
-        with no_grad():
-            _move(running_mean, mean, momentum)
-            _move(running_var, var, momentum)
+        update(move_statistics.record, running_mean, running_var, mean, var, momentum)
     return out
-
-
-def _move(running: Tensor, batch: Tensor, momentum: float | Tensor) -> None:
-    """Move a running statistic towards the batch's, in place."""
-    running.mul_(1 - momentum)
-    running.add_((batch * momentum).to(running.dtype))
 
 
 @op(
@@ -280,7 +302,6 @@ def instance_norm(
     rows = input.reshape((1, batch * channels, *input.shape[2:]))
     out, mean, var = batch_norm_by_batch(rows, None, None, eps)
     if running_mean is not None and running_var is not None:
-        with no_grad():
-            _move(running_mean, mean.reshape((batch, channels)).mean(0), momentum)
-            _move(running_var, var.reshape((batch, channels)).mean(0), momentum)
+        found = (v.detach().reshape((batch, channels)).mean(0) for v in (mean, var))
+        update(move_statistics.record, running_mean, running_var, *found, momentum)
     return affine(out.reshape(input.shape), weight, bias)
