@@ -43,7 +43,7 @@ def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
     return select_by(input > 0, input, _below(input).expm1() * alpha)
 
 
-elu.vjp(input=lambda g, input, *, alpha: select_by(input > 0, g, g * (_below(input).exp() * alpha)))
+elu.vjp(input=lambda g, input, *, alpha: select_by(input <= 0, g * (_below(input).exp() * alpha), g))
 
 # Klambauer et al. 2017, arXiv:1706.02515, equation 14.
 SELU_ALPHA: Final = 1.6732632423543772848170429916717
@@ -64,7 +64,7 @@ def selu(input: Tensor) -> Tensor:
 
 selu.vjp(
     input=lambda g, input: select_by(
-        input > 0, g * SELU_SCALE, g * (_below(input).exp() * (SELU_ALPHA * SELU_SCALE))
+        input <= 0, g * (_below(input).exp() * (SELU_ALPHA * SELU_SCALE)), g * SELU_SCALE
     )
 )
 
@@ -90,7 +90,7 @@ def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     return select_by(input > 0, input, (_below(input) / alpha).expm1() * alpha)
 
 
-celu.vjp(input=lambda g, input, *, alpha: select_by(input > 0, g, g * (_below(input) / alpha).exp()))
+celu.vjp(input=lambda g, input, *, alpha: select_by(input <= 0, g * (_below(input) / alpha).exp(), g))
 
 # ------------------------------------------------------------------------------------------ softplus
 
