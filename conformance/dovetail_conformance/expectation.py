@@ -7,7 +7,7 @@ to its captured decomposition. What only moves or compares is held to another im
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,12 @@ from dovetail_conformance.judge import (
     Verdict,
     evaluate,
     flush,
+    format_of,
     formula_of,
     judge,
+    ulp_at,
 )
+from dovetail_conformance.judge.ulp import widen
 from dovetail_conformance.replay import Judged, judged
 from dovetail_conformance.session import Session, quiet
 from dovetail_conformance.wrapped import single
@@ -72,19 +75,49 @@ def expected(session: Session, inv: Invocation) -> list[Expected]:
             return [_by_function(session, inv)]
         model = judged(session.models, lambda *ts: inv.call(ts), inv.hosts)
         found = []
+        parts = inv.on(dovetail.device(session.models.parts))
         for i, t in enumerate(first):
-            found.append(_composite(session, inv, model, i, t) if floating[i] else _same_bits(session, inv, i, t))
+            made = _composite(session, inv, model, i, array(parts[i])) if floating[i] else _same_bits(session, inv, i, t)
+            found.append(made)
         return found
     return [_same_bits(session, inv, i, t) for i, t in enumerate(_opinion(session, inv, first))]
 
 
-def _composite(session: Session, inv: Invocation, model: Judged, number: int, t: Any) -> Expected:
-    dtype = t.dtype.name
+def _composite(session: Session, inv: Invocation, model: Judged, number: int, opinion: Host) -> Expected:
+    """The exact result of the decomposition, with its running error."""
+    dtype = opinion.dtype.name
     flushes = _any_flush(session, dtype)
-    running = model.error(number, dtype, flush=flushes)
+    exact, running = settled(model.exact(number), model.error(number, dtype, flush=flushes), opinion)
+    if inv.op.agree is not None and inv.op.agree.kind == "G":
+        running = _at_least(running, inv, opinion)
     flushed = model.exact(number, [flush(h) for h in model.whole.floating()]) if flushes else None
-    agree = Agree.running()
-    return Expected(agree, model.exact(number), running, flushed)
+    return Expected(Agree.running(), exact, running, flushed)
+
+
+def settled(exact: Reference, running: Number, opinion: Host) -> tuple[Reference, Number]:
+    """Where an exact result is no number, the decomposition in its own dtype says which infinity or NaN it is.
+
+    The wide format reaches further than the dtype: there -inf times a factor that should have vanished is -inf.
+    """
+    said = widen(opinion)
+    where = ~np.isfinite(exact.value) & ~np.isfinite(said)
+    if not where.any():
+        return exact, running
+    nothing = np.longdouble(0)
+    value, radius = np.where(where, said, exact.value), np.where(where, nothing, exact.radius)
+    error = np.where(where, nothing, np.broadcast_to(running.error, where.shape))
+    return replace(exact, value=value, radius=radius), Number(running.maths, running.value, error)
+
+
+def _at_least(running: Number, inv: Invocation, result: Host) -> Number:
+    """The record's own bound over the terms, whose sizes add up to the result's at least, where it is the larger one."""
+    fmt = format_of(result)
+    count = max(max((h.size for h in inv.hosts), default=1) // max(result.size, 1), 1)
+    assert inv.op.agree is not None, "asked for only where there is one"
+    size = np.asarray(np.abs(running.value), np.longdouble)
+    with quiet():
+        own = inv.op.agree.factor(count) * np.longdouble(fmt.accumulator.unit) * size + ulp_at(size, fmt) / 2
+    return Number(running.maths, running.value, np.maximum(running.error, own))
 
 
 def _by_function(session: Session, inv: Invocation) -> Expected:

@@ -16,10 +16,9 @@ Value = Any
 """A number of the judge, a host array of whole numbers or truth values, or a plain Python value."""
 
 MOVES: Final = frozenset(
-    ("index_select", "gather", "view_as_shape", "permute", "expand", "basic_index", "cat", "clone", "copy_to", "filled",
-     "index_copy", "scatter_elements", "basic_index_put")
-)  # fmt: skip
-"""Ops that place elements and change none."""
+    ("index_select", "gather", "cat", "clone", "copy_to", "filled", "index_copy", "scatter_elements", "basic_index_put")
+)
+"""Ops besides views that place elements and change none."""
 
 JUMPS: Final = frozenset(("sign", "floor", "round", "floor_divide"))
 """Step functions: between two steps they are constants, so the values of a run stand for them."""
@@ -47,7 +46,7 @@ def step(m: Maths, plan: Plan, inputs: Sequence[Value], ran: Host, kernel: Calla
         return getattr(m, _ONE[name])(*inputs)
     if name in FUNCTIONS:
         return m.function(name, inputs[0])
-    if name in MOVES:
+    if name in MOVES or plan.op.view is not None:
         return _move(m, plan, inputs, kernel)
     made = _HANDLERS.get(name)
     if made is not None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import dovetail
-from dovetail.backend.inspection import Program, Var, array_of, capture, number_of, record
+from dovetail.backend.inspection import Program, Var, capture, inputs_of, number_of, record
 from dovetail_conformance.judge import Formula, Maths, Number, Reference, Running, evaluate
 from dovetail_conformance.primitives import constant, step
 from dovetail_conformance.wrapped import Parts, Plain, Whole, registered
@@ -51,6 +51,7 @@ class Captured:
     program: Program
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    held: dict[int, Any]
     values: dict[int, Any]
     constants: tuple[tuple[int, Any, str], ...]
 
@@ -79,7 +80,8 @@ class Captured:
 
     def _run(self, m: Maths, numbers: Sequence[Any]) -> dict[int, Any]:
         given = iter(numbers)
-        env: dict[int, Any] = {n: next(given) if _floating(self.values[n]) else self.values[n] for n in self.inputs}
+        env: dict[int, Any] = {n: m.number(v) if _floating(v) else v for n, v in self.held.items()}
+        env.update((n, next(given)) for n in self.inputs if _floating(self.values[n]))
         inner = _Arithmetics(m)
         for number, value, dtype in self.constants:
             held = self.values[number]
@@ -128,18 +130,16 @@ def captured(function: Function, hosts: Sequence[Host], backend: str) -> Capture
     with dovetail.use_backend(backend):
         program = capture(function, *tensors)
     view = program.view()
-    values: dict[int, Any] = dict(zip((h.var.number for h in program.arguments), hosts, strict=True))
-    constants = []
-    for t, var in program.constants:
-        values[var.number] = np.asarray(array_of(t))
-        constants.append((var.number, number_of(t), t.dtype.name))
+    values: dict[int, Any] = {n: np.asarray(a) for n, a in inputs_of(program, tensors).items()}
+    constants = [(var.number, number_of(t), t.dtype.name) for t, var in program.constants]
+    held = dict(values)
     with np.errstate(all="ignore"):
         for equation in program.equations:
             made = equation.plan.kernel(*(values[x.number] if isinstance(x, Var) else x for x in equation.inputs))
             results = made if isinstance(made, tuple) else (made,)
             values.update(zip((o.number for o in equation.outputs), results, strict=True))
     arguments = tuple(h.var.number for h in program.arguments)
-    return Captured(program, arguments, view.outputs, values, tuple(constants))
+    return Captured(program, arguments, view.outputs, held, values, tuple(constants))
 
 
 def composite(record_of: Captured) -> bool:

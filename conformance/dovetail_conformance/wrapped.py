@@ -6,7 +6,7 @@ import itertools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -109,7 +109,15 @@ class Whole(Parts):
 class Plain(ArrayAPIBackend):
     """NumPy's namespace alone through the generic kernels: a second opinion on the host's own."""
 
-    namespace: ClassVar[Any] = np
+    def load_namespace(self) -> Any:
+        """The namespace with the names of the standard."""
+        import array_api_compat.numpy as namespace
+
+        return namespace
+
+    def is_array(self, value: object) -> bool:
+        """Whether a value is a NumPy array, or one that carries 16-bit floats."""
+        return isinstance(value, np.ndarray) or super().is_array(value)
 
 
 class _Named:

@@ -32,7 +32,7 @@ from dovetail.tensor.tensor import Tensor
 
 __all__ = [
     "Agree", "Arg", "Equation", "ErrorSample", "Op", "Plan", "Program", "Sample", "Var", "announced", "array_of",
-    "capture", "failures", "host_device", "number_of", "plan_of", "reason", "record", "records", "register_backend",
+    "capture", "failures", "host_device", "inputs_of", "number_of", "plan_of", "reason", "record", "records", "register_backend",
     "unregister_backend",
 ]  # fmt: skip
 
@@ -53,6 +53,11 @@ def plan_of(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Plan:
 def array_of(t: Tensor) -> Any:
     """The backend's own array that holds a tensor's values."""
     return raw(t)
+
+
+def inputs_of(program: Program, arguments: Sequence[Tensor]) -> dict[int, Any]:
+    """The array of every variable that a run of a captured program starts from: arguments, state and constants."""
+    return dict(zip(program.view().inputs, program._gather(arguments)[0], strict=True))
 
 
 def number_of(t: Tensor) -> Any:
