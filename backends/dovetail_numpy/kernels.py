@@ -309,13 +309,19 @@ def _index_select(x: Array, index: Array, dim: int) -> Array:
     return x.take(index.reshape(-1), axis=dim)
 
 
+def _accumulator(x: Array) -> Array:
+    """Where 16-bit floats are added up: one rounding at the end, and not one for each term."""
+    return x.astype(np.float32) if x.dtype.itemsize == 2 and x.dtype.kind not in "iu" else x
+
+
 @table(ops.index_add)
 def _index_add(x: Array, index: Array, source: Array, dim: int) -> Array:
     result = np.array(x, order="C", copy=True)
     if not x.ndim:
         return np.asarray(result + source)
-    np.add.at(np.moveaxis(result, dim, 0), index.reshape(-1), np.moveaxis(source, dim, 0))
-    return result
+    sums = _accumulator(result)
+    np.add.at(np.moveaxis(sums, dim, 0), index.reshape(-1), np.moveaxis(source, dim, 0))
+    return sums.astype(x.dtype, copy=False)
 
 
 @table(ops.index_copy)
@@ -356,8 +362,9 @@ def _scatter_add(x: Array, index: Array, src: Array, dim: int) -> Array:
         return np.asarray(result + src)
     places = list(np.indices(index.shape, sparse=True))
     places[dim] = index
-    np.add.at(result, tuple(places), src)
-    return result
+    sums = _accumulator(result)
+    np.add.at(sums, tuple(places), src)
+    return sums.astype(x.dtype, copy=False)
 
 
 # ------------------------------------------------------------------------------------------ random
