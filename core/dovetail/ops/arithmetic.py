@@ -233,13 +233,15 @@ abs.vjp(input=lambda g, input: g * sign(input))
     dtype=rules.promote,
     method=True,
     inplace=True,
-    nondifferentiable="a step function: the gradient is 0 almost everywhere",
     samples=unary(dtypes=ALL),
     agree=Agree.exact(),
 )
 def sign(input: Tensor) -> Tensor:
-    """-1, 0 or 1 by the sign of each element; 0 for NaN and for both zeros."""
+    """-1, 0 or 1 by the sign of each element; 0 for NaN and for both zeros. Its gradient is 0."""
     raise NoDecomposition
+
+
+sign.vjp(input=lambda g: g.new_zeros(g.shape))
 
 
 @op(
