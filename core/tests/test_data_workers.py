@@ -108,18 +108,14 @@ def lists(loader):
 
 
 def forked(dataset, batch_size=4, num_workers=2, **arguments):
-    return DataLoader(
-        dataset, batch_size, num_workers=num_workers, multiprocessing_context="fork", **arguments
-    )
+    return DataLoader(dataset, batch_size, num_workers=num_workers, multiprocessing_context="fork", **arguments)
 
 
 # ------------------------------------------------------------------------------------------------ the batches
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
-@pytest.mark.parametrize(
-    "arguments", [{}, {"prefetch_factor": 1}, {"prefetch_factor": 5}, {"drop_last": True}]
-)
+@pytest.mark.parametrize("arguments", [{}, {"prefetch_factor": 1}, {"prefetch_factor": 5}, {"drop_last": True}])
 def test_batches_are_those_of_one_process(workers, arguments):
     plain = {key: value for key, value in arguments.items() if key != "prefetch_factor"}
     expected = lists(DataLoader(Squares(), 3, **plain))
@@ -249,6 +245,7 @@ def test_streams_go_round_the_workers(lengths, drop_last):
         assert lists(forked(Stream(lengths=lengths), 2, drop_last=drop_last)) == expected
 
 
+@pytest.mark.filterwarnings(r"ignore:(?s).*fork\(\)")  # of a library with threads, for the fork below
 @pytest.mark.oracle
 def test_streams_give_pytorchs_order():
     theirs = pytest.importorskip("torch", reason="the oracle PyTorch is not installed").utils.data
@@ -413,9 +410,7 @@ def test_a_stopiteration_in_a_worker_does_not_end_the_epoch():
 
 def test_unequal_samples_are_named_through_a_worker():
     dataset = Calls(lambda index: np.zeros(index // 9))
-    with pytest.raises(
-        RuntimeError, match=r"\[0\] at entry 0 and \[1\] at entry 1.*entry 1 of this batch is sample 9"
-    ):
+    with pytest.raises(RuntimeError, match=r"\[0\] at entry 0 and \[1\] at entry 1.*entry 1 of this batch is sample 9"):
         lists(forked(dataset, 4))
 
 
@@ -456,9 +451,7 @@ def test_an_error_of_the_sampler_waits_for_its_turn():
         next(batches)
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM], ids=lambda number: number.name
-)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM], ids=lambda number: number.name)
 def test_a_killed_worker_is_an_error_within_seconds(number):
     def sample(index):
         if index == 9:
@@ -470,9 +463,7 @@ def test_a_killed_worker_is_an_error_within_seconds(number):
     begin = time.monotonic()
     batches = iter(forked(Calls(sample), 2, prefetch_factor=3))
     assert next(batches).shape[0] == 2
-    with pytest.raises(
-        RuntimeError, match=rf"DataLoader worker 0 \(pid \d+\) is killed by signal: {number.name}"
-    ):
+    with pytest.raises(RuntimeError, match=rf"DataLoader worker 0 \(pid \d+\) is killed by signal: {number.name}"):
         list(batches)
     assert time.monotonic() - begin < 10
     with pytest.raises(RuntimeError, match="iterate over the DataLoader again"):
@@ -559,6 +550,7 @@ def test_a_worker_in_a_long_sample_does_not_hold_up_the_end():
     assert time.monotonic() - begin < 15
 
 
+@pytest.mark.filterwarnings(r"ignore:(?s).*fork\(\)")  # of a library with threads, for the fork below
 def test_a_forked_child_does_not_end_its_parents_workers():
     batches = iter(forked(Squares(40), 1, 2))
     assert next(batches).tolist() == [0]
@@ -574,9 +566,7 @@ def test_a_forked_child_does_not_end_its_parents_workers():
 
 def start(tmp_path, body, **arguments):
     path = tmp_path / "main.py"
-    path.write_text(
-        "import sys\nsys.path[:] = ROOTS\n".replace("ROOTS", repr(sys.path)) + textwrap.dedent(body)
-    )
+    path.write_text("import sys\nsys.path[:] = ROOTS\n".replace("ROOTS", repr(sys.path)) + textwrap.dedent(body))
     return subprocess.Popen(
         [sys.executable, str(path)],
         stdout=subprocess.PIPE,
@@ -631,9 +621,7 @@ def wait_until(condition, seconds=20):
 class TestEndings:
     @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
     def test_interrupt_is_clean(self, tmp_path, method):
-        main = start(
-            tmp_path, PROGRAM.replace("METHOD", repr(method)).replace("DELAY", "0.01"), start_new_session=True
-        )
+        main = start(tmp_path, PROGRAM.replace("METHOD", repr(method)).replace("DELAY", "0.01"), start_new_session=True)
         assert main.stdout.readline() == "ready\n"
         os.killpg(main.pid, signal.SIGINT)
         _, errors = main.communicate(timeout=30)
@@ -647,9 +635,7 @@ class TestEndings:
 
     @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
     def test_workers_end_when_the_main_process_is_killed(self, tmp_path, method):
-        main = start(
-            tmp_path, PROGRAM.replace("METHOD", repr(method)).replace("DELAY", "0.01"), start_new_session=True
-        )
+        main = start(tmp_path, PROGRAM.replace("METHOD", repr(method)).replace("DELAY", "0.01"), start_new_session=True)
         assert main.stdout.readline() == "ready\n"
         main.kill()
         wait_until(lambda: not group_of(main.pid))
@@ -752,6 +738,4 @@ def describe(value):
         return {key: describe(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
         return [describe(entry) for entry in value]
-    return (
-        (str(value.device), str(value.dtype), value.tolist()) if isinstance(value, dovetail.Tensor) else value
-    )
+    return (str(value.device), str(value.dtype), value.tolist()) if isinstance(value, dovetail.Tensor) else value

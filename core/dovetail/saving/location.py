@@ -33,9 +33,7 @@ class Placement:
     """
 
     def __init__(self, map_location: MapLocation) -> None:
-        if not (
-            map_location is None or callable(map_location) or isinstance(map_location, Device | str | Mapping)
-        ):
+        if not (map_location is None or callable(map_location) or isinstance(map_location, Device | str | Mapping)):
             raise ArgumentTypeError(
                 "map_location is a device, a string, a dict from location to location, a function of a "
                 f"tensor and its location, or None, got {type(map_location).__name__}"
@@ -54,9 +52,7 @@ class Placement:
         if result is None:
             return self._on(array, tag, None)
         if not isinstance(result, Tensor):
-            raise ArgumentTypeError(
-                f"map_location returned a {type(result).__name__} where a tensor or None is needed"
-            )
+            raise ArgumentTypeError(f"map_location returned a {type(result).__name__} where a tensor or None is needed")
         return result
 
     def _on(self, array: np.ndarray[Any, Any], tag: str, asked: str | Device | None) -> Tensor:

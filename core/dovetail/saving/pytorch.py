@@ -51,9 +51,7 @@ def load_zip(archive: Archive, placement: Placement) -> Any:
         )
     folder = pickles[0].removesuffix("/data.pkl")
     if f"{folder}/constants.pkl" in archive.entries:
-        raise archive.error(
-            "is a TorchScript program, not a file of weights: save model.state_dict() with torch.save"
-        )
+        raise archive.error("is a TorchScript program, not a file of weights: save model.state_dict() with torch.save")
     marked = f"{folder}/byteorder" in archive.entries  # since PyTorch 2.1
     order = archive.read(f"{folder}/byteorder").tobytes() if marked else b"little"
     if order not in (b"little", b"big"):
@@ -176,9 +174,7 @@ class Loading:
         for storage in self.storages.values():
             data = read(storage)
             if len(data) != storage.size:
-                raise self.error(
-                    f"has {len(data)} bytes for storage {storage.key!r}, which needs {storage.size}"
-                )
+                raise self.error(f"has {len(data)} bytes for storage {storage.key!r}, which needs {storage.size}")
             self.bytes[storage.key] = data
         total = sum(placed.parts.numel * placed.parts.dtype.itemsize for placed in self.found)
         if total > sum(storage.size for storage in self.storages.values()) * 16 + EXPANSION:
@@ -231,9 +227,7 @@ class Loading:
             whole = self.found[largest].parts
             for number in numbers:
                 parts = self.found[number].parts
-                inside = (
-                    whole.offset <= parts.offset and parts.offset + parts.numel <= whole.offset + whole.numel
-                )
+                inside = whole.offset <= parts.offset and parts.offset + parts.numel <= whole.offset + whole.numel
                 if number != largest and inside and parts.dtype is whole.dtype:
                     self.found[number].owner = largest
 

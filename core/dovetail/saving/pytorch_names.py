@@ -147,9 +147,7 @@ def table(tensor: Callable[[TensorParts], Any], parameter: Callable[[Any, bool],
         "torch._utils _rebuild_parameter_with_state": Allowed(
             "torch._utils._rebuild_parameter_with_state", rebuild_parameter
         ),
-        "torch._tensor _rebuild_from_type_v2": Allowed(
-            "torch._tensor._rebuild_from_type_v2", rebuild_from_type
-        ),
+        "torch._tensor _rebuild_from_type_v2": Allowed("torch._tensor._rebuild_from_type_v2", rebuild_from_type),
         "torch Tensor": tensor_class,
         "torch.nn.parameter Parameter": parameter_class,
     }
@@ -162,9 +160,7 @@ def _parts(
     if not isinstance(storage, Storage) or not isinstance(size, tuple) or not isinstance(stride, tuple):
         raise ValueError("a tensor whose description is broken")
     if metadata:
-        raise ValueError(
-            "a tensor with a pending conjugate or sign: resolve_conj() or resolve_neg() it before saving"
-        )
+        raise ValueError("a tensor with a pending conjugate or sign: resolve_conj() or resolve_neg() it before saving")
     element = storage.dtype if dtype is None else dtype
     if not isinstance(element, dtypes.dtype):
         raise ValueError("a tensor without a type of elements")
@@ -276,9 +272,7 @@ def _numpy_names() -> dict[str, Allowed]:
     }
     for package in ("numpy.core", "numpy._core"):
         names[f"{package}.multiarray scalar"] = Allowed(f"{package}.multiarray.scalar", _scalar)
-        names[f"{package}.multiarray _reconstruct"] = Allowed(
-            f"{package}.multiarray._reconstruct", _empty_array
-        )
+        names[f"{package}.multiarray _reconstruct"] = Allowed(f"{package}.multiarray._reconstruct", _empty_array)
     return names
 
 
@@ -314,9 +308,5 @@ _FIXED: Final[dict[str, Any]] = {
     "_codecs encode": Allowed("_codecs.encode", _encode),
     "collections OrderedDict": _container("OrderedDict", OrderedDict),
     "collections Counter": _container("Counter", Counter),
-    **{
-        f"{package} {name}": made
-        for package in ("builtins", "__builtin__")
-        for name, made in _BUILTINS.items()
-    },
+    **{f"{package} {name}": made for package in ("builtins", "__builtin__") for name, made in _BUILTINS.items()},
 }

@@ -93,12 +93,7 @@ class TableWriter:
         """The contiguous tensors by storage, in the order in which they were met."""
         groups: dict[int, list[int]] = {}
         for number, value in enumerate(self.values):
-            if (
-                isinstance(value, Tensor)
-                and value._alias is not None
-                and value.is_contiguous()
-                and value.numel()
-            ):
+            if isinstance(value, Tensor) and value._alias is not None and value.is_contiguous() and value.numel():
                 groups.setdefault(id(value._alias.cell), []).append(number)
         yield from groups.values()
 
@@ -134,9 +129,7 @@ def kind_of(value: Any, path: str = "it") -> str:
     try:
         dtypes.from_host(value.dtype.newbyteorder("="))
     except TypeError:
-        raise UnsavableError(
-            f"{path} is a NumPy array of type {value.dtype}, which has no form in a file"
-        ) from None
+        raise UnsavableError(f"{path} is a NumPy array of type {value.dtype}, which has no form in a file") from None
     return "array"
 
 
@@ -214,9 +207,7 @@ class TableReader:
         of, offset = row["of"], row["offset"]
         owner = self.rows[of] if _is_size(of) and of < len(self.rows) else None
         if not _is_row(owner) or "of" in owner or owner["kind"] == "array":
-            raise self.error(
-                f"says that tensor {number} looks into {of!r}, which is no tensor with values of its own"
-            )
+            raise self.error(f"says that tensor {number} looks into {of!r}, which is no tensor with values of its own")
         same = all(owner.get(key) == row[key] for key in ("dtype", "location"))
         shape = owner.get("shape")
         room = math.prod(shape) if isinstance(shape, list) and all(_is_size(size) for size in shape) else -1

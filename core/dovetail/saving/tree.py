@@ -78,9 +78,7 @@ class Encoder:
 
     def pairs(self, value: dict[Any, Any], path: str) -> list[Node]:
         """Return the nodes of keys and values, in the order of the dict."""
-        return [
-            [self._key(key, path), self.encode(entry, f"{path}[{key!r}]")] for key, entry in value.items()
-        ]
+        return [[self._key(key, path), self.encode(entry, f"{path}[{key!r}]")] for key, entry in value.items()]
 
     def _key(self, key: Any, path: str) -> Node:
         if not _is_key(key):
@@ -153,9 +151,7 @@ def _scalar_node(value: np.generic, path: str) -> Node:
     try:
         name = dtypes.from_host(value.dtype).name
     except TypeError:
-        raise UnsavableError(
-            f"{path} is a NumPy scalar of type {value.dtype}, which has no form in a file"
-        ) from None
+        raise UnsavableError(f"{path} is a NumPy scalar of type {value.dtype}, which has no form in a file") from None
     little = np.asarray(value).astype(value.dtype.newbyteorder("<"))
     return {"scalar": [name, little.tobytes().hex()]}
 

@@ -84,9 +84,7 @@ class Machine:
         except SavedFileError:
             raise
         except Exception as error:  # whatever a broken pickle runs into
-            raise self.error(
-                f"holds a pickle that cannot be read: {type(error).__name__}: {error}"
-            ) from error
+            raise self.error(f"holds a pickle that cannot be read: {type(error).__name__}: {error}") from error
         raise self.error("holds a pickle without an end")
 
     # ---------------------------------------------------------------------------------------------- the stack

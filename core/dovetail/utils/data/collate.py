@@ -101,11 +101,7 @@ def _stack_arrays(batch: Sequence[np.ndarray[Any, Any]], place: str) -> Any:
 def _join_scalars(batch: Sequence[Any], place: str) -> Tensor:
     if _is_text(batch[0].dtype):
         raise _no_rule(type(batch[0]), place)
-    return (
-        to_tensor(np.stack(batch))
-        if len({type(value) for value in batch}) == 1
-        else _join_numbers(batch, place)
-    )
+    return to_tensor(np.stack(batch)) if len({type(value) for value in batch}) == 1 else _join_numbers(batch, place)
 
 
 def _join_floats(batch: Sequence[float], place: str) -> Tensor:
@@ -152,9 +148,7 @@ def _collate_mappings(batch: Sequence[Mapping[Any, Any]], place: str) -> Any:
                 f"default_collate: entry {entry} has no key {absent[0]!r}{_at(place)}: "
                 f"entry 0 has the keys {list(first)}, entry {entry} has {list(sample)}"
             )
-    return _like_mapping(
-        first, {key: _collate([s[key] for s in batch], f"{place}[{key!r}]") for key in first}
-    )
+    return _like_mapping(first, {key: _collate([s[key] for s in batch], f"{place}[{key!r}]") for key in first})
 
 
 def _collate_sequences(batch: Sequence[Any], place: str) -> Any:
@@ -214,8 +208,7 @@ def _same_kind(batch: Iterable[Any], kind: type, place: str) -> None:
     for entry, value in enumerate(batch):
         if not isinstance(value, kind):
             raise CollateTypeError(
-                f"default_collate: entry 0 is a {kind.__name__} and entry {entry} is "
-                f"{type(value)}{_at(place)}"
+                f"default_collate: entry 0 is a {kind.__name__} and entry {entry} is {type(value)}{_at(place)}"
             )
 
 

@@ -124,9 +124,7 @@ class DataLoader(Generic[T_co]):
         if collate_fn is None:
             collate_fn = default_collate if batch_sampler is not None else default_convert
         if not callable(collate_fn):
-            raise ArgumentTypeError(
-                f"collate_fn should be a function of a list of samples, got {collate_fn!r}"
-            )
+            raise ArgumentTypeError(f"collate_fn should be a function of a list of samples, got {collate_fn!r}")
         self.collate_fn: Collate = collate_fn
         self._announced: int | None = None
         self._persistent: ParallelIterator | None = None
@@ -134,9 +132,7 @@ class DataLoader(Generic[T_co]):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in FIXED and getattr(self, "_ready", False):
-            raise ArgumentError(
-                f"{name} attribute should not be set after {type(self).__name__} is initialized"
-            )
+            raise ArgumentError(f"{name} attribute should not be set after {type(self).__name__} is initialized")
         super().__setattr__(name, value)
 
     @property
@@ -153,8 +149,7 @@ class DataLoader(Generic[T_co]):
             return EveryPosition()
         if not hasattr(type(self.dataset), "__len__"):
             raise MissingMethodsError(
-                f"{missing_methods(self.dataset)}. Without a length pass a sampler or batch_sampler of your "
-                "own."
+                f"{missing_methods(self.dataset)}. Without a length pass a sampler or batch_sampler of your own."
             )
         sized = cast(Sized, self.dataset)
         return RandomSampler(sized, generator=self.generator) if shuffle else SequentialSampler(sized)
@@ -170,9 +165,7 @@ class DataLoader(Generic[T_co]):
         if self.timeout < 0:
             raise ArgumentError(f"timeout option should be non-negative, got {self.timeout}")
         if self.worker_init_fn is not None and not callable(self.worker_init_fn):
-            raise ArgumentTypeError(
-                f"worker_init_fn should be a function of a number, got {self.worker_init_fn!r}"
-            )
+            raise ArgumentTypeError(f"worker_init_fn should be a function of a number, got {self.worker_init_fn!r}")
         if self.generator is not None and not draws.is_generator(self.generator):
             raise ArgumentTypeError(f"generator should be a Generator, got {self.generator!r}")
         if workers == 0 and self.prefetch_factor is not None:
@@ -257,9 +250,7 @@ def _check_batching(batch_size: Any, shuffle: Any, sampler: Any, batch_sampler: 
                 "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last"
             )
     elif batch_size is None and drop_last:
-        raise ArgumentError(
-            "batch_size=None option disables auto-batching and is mutually exclusive with drop_last"
-        )
+        raise ArgumentError("batch_size=None option disables auto-batching and is mutually exclusive with drop_last")
     for name, value in (("sampler", sampler), ("batch_sampler", batch_sampler)):
         if value is not None and not isinstance(value, Iterable):
             raise ArgumentTypeError(f"{name} should be a Sampler or another iterable, got {value!r}")

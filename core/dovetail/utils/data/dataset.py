@@ -61,9 +61,7 @@ class IterableDataset(Dataset[T_co]):
 
     def __getitem__(self, index: Any) -> T_co:
         name = type(self).__name__
-        raise MissingMethodsError(
-            f"{name} is an IterableDataset: iterate over it, it has no samples by position"
-        )
+        raise MissingMethodsError(f"{name} is an IterableDataset: iterate over it, it has no samples by position")
 
     def __add__(self, other: Dataset[Any]) -> ChainDataset[Any]:  # type: ignore[override]  # as PyTorch: a stream
         """Return the two streams one after the other."""
@@ -78,9 +76,7 @@ def missing_methods(dataset: object) -> str:
         missing = [name for name in needed if getattr(cls, name) is getattr(IterableDataset, name)]
     else:
         kind, needed = "a Dataset", ["__getitem__", "__len__"]
-        missing = [
-            name for name in needed if getattr(cls, name, None) in (None, getattr(Dataset, name, None))
-        ]
+        missing = [name for name in needed if getattr(cls, name, None) in (None, getattr(Dataset, name, None))]
     return (
         f"{cls.__name__} is {kind} that does not define {' and '.join(missing or needed)}: subclasses of "
         f"{kind.split()[-1]} should implement {' and '.join(needed)}"
@@ -136,8 +132,7 @@ class StackDataset(Dataset[Any]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if args and kwargs:
             raise DatasetSizeError(
-                "Supported either tuple-like (positional) or dict-like (keyword) datasets, but both types "
-                "are given"
+                "Supported either tuple-like (positional) or dict-like (keyword) datasets, but both types are given"
             )
         if not args and not kwargs:
             raise DatasetSizeError("At least one dataset should be passed")

@@ -44,9 +44,7 @@ class DistributedSampler(Sampler[int]):
                 "DistributedSampler needs num_replicas (how many processes) and rank (which of them this is)"
             )
         if not 0 <= rank < num_replicas:
-            raise ArgumentError(
-                f"Invalid rank {rank}, rank should be in the interval [0, {num_replicas - 1}]"
-            )
+            raise ArgumentError(f"Invalid rank {rank}, rank should be in the interval [0, {num_replicas - 1}]")
         self.dataset = dataset
         self.num_replicas = num_replicas
         self.rank = rank

@@ -47,17 +47,13 @@ class MapFetcher:
             raise
         except StopIteration as error:
             # Through a loader's __next__ it would end the epoch in silence.
-            raise WorkerError(
-                f"{type(self.dataset).__name__} raised StopIteration for the index {request}"
-            ) from error
+            raise WorkerError(f"{type(self.dataset).__name__} raised StopIteration for the index {request}") from error
 
 
 class StreamFetcher:
     """Takes samples off a stream and puts them together; raises StopIteration at its end."""
 
-    def __init__(
-        self, dataset: IterableDataset[Any], collate: Collate, batched: bool, drop_last: bool
-    ) -> None:
+    def __init__(self, dataset: IterableDataset[Any], collate: Collate, batched: bool, drop_last: bool) -> None:
         self.stream: Iterator[Any] = iter(dataset)
         self.collate = collate
         self.batched = batched
@@ -111,9 +107,7 @@ def columns_of(dataset: Any) -> Columns | None:
     cls = type(dataset)
     if isinstance(dataset, TensorDataset):
         changed = cls.__getitem__ is not TensorDataset.__getitem__ or hasattr(cls, "__getitems__")
-        return (
-            None if changed or any(type(t) is not Tensor for t in dataset.tensors) else TensorColumns(dataset)
-        )
+        return None if changed or any(type(t) is not Tensor for t in dataset.tensors) else TensorColumns(dataset)
     if isinstance(dataset, Subset) and _reads_as(cls, Subset):
         inner, rows = columns_of(dataset.dataset), as_rows(dataset.indices)
         return None if inner is None or rows is None else SubsetColumns(inner, rows)

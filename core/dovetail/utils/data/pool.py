@@ -206,8 +206,7 @@ class WorkerPool:
 _HINTS: Final = {
     "SIGKILL": " Often the system had no memory left: use fewer workers, a smaller batch or prefetch_factor.",
     "SIGBUS": " Often shared memory is full: use fewer workers, or make /dev/shm larger.",
-    "SIGSEGV": " A native library crashed: multiprocessing_context='spawn' starts workers from a clean "
-    "state.",
+    "SIGSEGV": " A native library crashed: multiprocessing_context='spawn' starts workers from a clean state.",
 }
 
 

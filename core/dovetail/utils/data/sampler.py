@@ -84,9 +84,7 @@ class RandomSampler(Sampler[int]):
         generator: Generator | None = None,
     ) -> None:
         if not isinstance(replacement, bool):
-            raise ArgumentTypeError(
-                f"replacement should be a boolean value, but got replacement={replacement}"
-            )
+            raise ArgumentTypeError(f"replacement should be a boolean value, but got replacement={replacement}")
         self.data_source = data_source
         self.replacement = replacement
         self._num_samples = num_samples
@@ -161,9 +159,7 @@ class WeightedRandomSampler(Sampler[int]):
     ) -> None:
         _check_positive("num_samples", num_samples)
         if not isinstance(replacement, bool):
-            raise ArgumentTypeError(
-                f"replacement should be a boolean value, but got replacement={replacement}"
-            )
+            raise ArgumentTypeError(f"replacement should be a boolean value, but got replacement={replacement}")
         self.weights = draws.host_weights(weights)
         if self.weights.ndim != 1:
             raise ArgumentError(
@@ -183,9 +179,7 @@ class WeightedRandomSampler(Sampler[int]):
         if np.any(weights < 0):
             raise SamplingError("invalid multinomial distribution (encountering probability entry < 0)")
         if not np.all(np.isfinite(weights)):
-            raise SamplingError(
-                "invalid multinomial distribution (encountering probability entry = infinity or NaN)"
-            )
+            raise SamplingError("invalid multinomial distribution (encountering probability entry = infinity or NaN)")
         if weights.sum() <= 0:
             raise SamplingError("invalid multinomial distribution (sum of probabilities <= 0)")
         possible = int(np.count_nonzero(weights))

@@ -104,9 +104,7 @@ class _Pickler(pickle.Pickler):
         )
 
 
-def _make_tensor(
-    buffer: Any, dtype: Any, shape: tuple[int, ...], device: str | None, requires_grad: bool
-) -> Tensor:
+def _make_tensor(buffer: Any, dtype: Any, shape: tuple[int, ...], device: str | None, requires_grad: bool) -> Tensor:
     array = np.frombuffer(buffer, dtype=dtype.host).reshape(shape)
     return host.from_array(array, device).requires_grad_(requires_grad)
 
