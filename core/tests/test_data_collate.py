@@ -54,18 +54,14 @@ def form(value):
 
 
 @pytest.mark.oracle
-@pytest.mark.parametrize(
-    "batch", SAMPLES, ids=lambda batch: f"{type(batch[0]).__name__}-{str(batch[0])[:20]}"
-)
+@pytest.mark.parametrize("batch", SAMPLES, ids=lambda batch: f"{type(batch[0]).__name__}-{str(batch[0])[:20]}")
 def test_batches_have_the_form_of_pytorchs(batch):
     theirs = pytest.importorskip("torch", reason="the oracle PyTorch is not installed").utils.data
     assert form(default_collate(batch)) == form(theirs.default_collate(batch))
 
 
 @pytest.mark.oracle
-@pytest.mark.parametrize(
-    "batch", SAMPLES, ids=lambda batch: f"{type(batch[0]).__name__}-{str(batch[0])[:20]}"
-)
+@pytest.mark.parametrize("batch", SAMPLES, ids=lambda batch: f"{type(batch[0]).__name__}-{str(batch[0])[:20]}")
 def test_samples_are_converted_as_pytorch_does(batch):
     theirs = pytest.importorskip("torch", reason="the oracle PyTorch is not installed").utils.data
     for sample in batch:
@@ -133,11 +129,7 @@ def test_unequal_tensors_name_entry_and_shapes():
 def test_other_types_are_refused_by_name(batch):
     with pytest.raises(TypeError, match=r"default_collate: .*") as caught:
         default_collate(batch)
-    assert (
-        type(batch[-1]).__name__ in str(caught.value)
-        or "<U1" in str(caught.value)
-        or "object" in str(caught.value)
-    )
+    assert type(batch[-1]).__name__ in str(caught.value) or "<U1" in str(caught.value) or "object" in str(caught.value)
 
 
 def test_a_missing_key_is_named():

@@ -48,9 +48,7 @@ def test_the_abstract_dataset_names_every_missing_method():
         def __len__(self):
             return 1
 
-    with pytest.raises(
-        NotImplementedError, match=r"Nothing .* does not define __getitem__ and __len__"
-    ) as caught:
+    with pytest.raises(NotImplementedError, match=r"Nothing .* does not define __getitem__ and __len__") as caught:
         Nothing()[0]
     assert isinstance(caught.value, DovetailError)
     with pytest.raises(NotImplementedError, match=r"Half .* does not define __getitem__:"):
@@ -79,9 +77,7 @@ def test_tensor_dataset_cuts_rows():
 
 @pytest.mark.parametrize("lengths", [(2, 3), (0, 1)])
 def test_tensor_dataset_refuses_lengths_that_differ(lengths):
-    with pytest.raises(
-        AssertionError, match=r"Size mismatch between tensors.*\[{}, {}\]".format(*lengths)
-    ) as caught:
+    with pytest.raises(AssertionError, match=r"Size mismatch between tensors.*\[{}, {}\]".format(*lengths)) as caught:
         TensorDataset(*(dovetail.ones(length, 2) for length in lengths))
     assert isinstance(caught.value, DovetailError)
 
@@ -110,9 +106,7 @@ def test_concat_refuses_positions_outside(index):
 def test_concat_needs_datasets_with_positions():
     with pytest.raises(AssertionError, match="should not be an empty iterable"):
         ConcatDataset([])
-    with pytest.raises(
-        AssertionError, match=r"does not support IterableDataset \(entry 1\): use ChainDataset"
-    ):
+    with pytest.raises(AssertionError, match=r"does not support IterableDataset \(entry 1\): use ChainDataset"):
         ConcatDataset([Squares(1), Counting(0, 1)])
 
 
@@ -196,9 +190,7 @@ def test_random_split_is_random_and_follows_the_seed():
 
 @pytest.mark.parametrize("lengths", [[3, 3], [11], [0.5, 0.6], [-1, 11], [0.3, 0.3]])
 def test_random_split_refuses_sums_that_do_not_fit(lengths):
-    with pytest.raises(
-        ValueError, match="Sum of input lengths does not equal the length of the input dataset"
-    ):
+    with pytest.raises(ValueError, match="Sum of input lengths does not equal the length of the input dataset"):
         random_split(Squares(10), lengths)
 
 

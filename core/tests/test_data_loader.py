@@ -136,9 +136,7 @@ def test_a_stream_longer_than_announced_warns_once():
     loader = DataLoader(Announced(8), batch_size=2)
     assert lists(loader)[-1] == [6, 7]  # nobody has asked for the length
     assert len(loader) == 2
-    with pytest.warns(
-        UserWarning, match="Length of IterableDataset Announced was reported to be 2"
-    ) as caught:
+    with pytest.warns(UserWarning, match="Length of IterableDataset Announced was reported to be 2") as caught:
         assert len(lists(loader)) == 4
     assert len(caught) == 1
     assert len(DataLoader(Announced(4), batch_size=3)) == 2
@@ -257,9 +255,7 @@ def test_pytorch_raises_the_same_type_where_it_checks(arguments, error, message)
 @pytest.mark.parametrize("arguments", [{"shuffle": True}, {"sampler": [1]}, {"batch_sampler": [[1]]}])
 def test_a_stream_has_no_positions(arguments):
     name = next(iter(arguments))
-    with pytest.raises(
-        ValueError, match=f"DataLoader with IterableDataset: expected unspecified {name} option"
-    ):
+    with pytest.raises(ValueError, match=f"DataLoader with IterableDataset: expected unspecified {name} option"):
         DataLoader(Stream(3), **arguments)
     assert lists(DataLoader(Stream(2), shuffle=False)) == [[0], [1]]
 
@@ -279,9 +275,7 @@ def test_a_dataset_without_a_length_is_named():
 )
 def test_what_makes_the_batches_is_fixed(name):
     loader = DataLoader(range(3))
-    with pytest.raises(
-        ValueError, match=f"{name} attribute should not be set after DataLoader is initialized"
-    ):
+    with pytest.raises(ValueError, match=f"{name} attribute should not be set after DataLoader is initialized"):
         setattr(loader, name, None)
     loader.collate_fn = lambda samples: samples
     assert list(loader) == [[0], [1], [2]]
@@ -297,9 +291,7 @@ def test_arguments_for_other_hardware_are_accepted():
 
 
 def tensors(count):
-    return TensorDataset(
-        dovetail.arange(3 * count).reshape(count, 3), dovetail.arange(count).to(dovetail.float32)
-    )
+    return TensorDataset(dovetail.arange(3 * count).reshape(count, 3), dovetail.arange(count).to(dovetail.float32))
 
 
 def by_sample(dataset, **arguments):
@@ -328,9 +320,7 @@ DATASETS = {
 
 
 @pytest.mark.parametrize("name", DATASETS)
-@pytest.mark.parametrize(
-    "arguments", [{"batch_size": 4}, {"batch_size": 2, "drop_last": True}, {"batch_size": 1}]
-)
+@pytest.mark.parametrize("arguments", [{"batch_size": 4}, {"batch_size": 2, "drop_last": True}, {"batch_size": 1}])
 def test_whole_batches_equal_samples_put_together(name, arguments, monkeypatch):
     dataset = DATASETS[name]()
     assert fetch_module.columns_of(dataset) is not None

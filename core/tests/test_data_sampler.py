@@ -67,9 +67,7 @@ def test_random_with_replacement_is_uniform_and_the_same_in_any_chunks(monkeypat
     # 5 standard deviations of a binomial of 20000 draws with p = 1/5 are 283.
     assert all(abs(count - 4000) < 283 for count in counts.values())
     monkeypatch.setattr("dovetail.utils.data.sampler.CHUNK", 64)
-    assert (
-        list(RandomSampler(range(5), replacement=True, num_samples=20_000, generator=generator(1))) == order
-    )
+    assert list(RandomSampler(range(5), replacement=True, num_samples=20_000, generator=generator(1))) == order
 
 
 @pytest.mark.parametrize(
@@ -174,15 +172,11 @@ def test_batches_cut_the_order_into_pieces(count, size, drop_last):
     sampler = BatchSampler(range(count), size, drop_last)
     batches = list(sampler)
     assert len(sampler) == len(batches)
-    assert [index for batch in batches for index in batch] == list(
-        range(count - count % size if drop_last else count)
-    )
+    assert [index for batch in batches for index in batch] == list(range(count - count % size if drop_last else count))
     assert all(isinstance(batch, list) and len(batch) == size for batch in batches[:-1])
 
 
-@pytest.mark.parametrize(
-    ("size", "drop_last"), [(0, False), (-1, False), (1.5, False), (True, False), (2, 1)]
-)
+@pytest.mark.parametrize(("size", "drop_last"), [(0, False), (-1, False), (1.5, False), (True, False), (2, 1)])
 def test_batches_refuse(size, drop_last):
     with pytest.raises(ValueError, match=r"batch_size should be a positive|drop_last should be a boolean"):
         BatchSampler(range(3), size, drop_last)
@@ -252,9 +246,7 @@ class TestAgainstPyTorch:
             {"replacement": True, "num_samples": 31},
         ):
             expected = list(
-                torch.utils.data.RandomSampler(
-                    range(count), generator=torch.Generator().manual_seed(0), **arguments
-                )
+                torch.utils.data.RandomSampler(range(count), generator=torch.Generator().manual_seed(0), **arguments)
             )
             found = list(RandomSampler(range(count), generator=generator(0), **arguments))
             assert len(found) == len(expected)

@@ -64,11 +64,7 @@ POINTS = {
 
 @pytest.mark.parametrize("point", POINTS)
 def test_a_save_that_is_killed_leaves_the_old_file(tmp_path, path, point):
-    body = (
-        "dovetail.save(state(1), path)\n"
-        + POINTS[point]
-        + "dovetail.save(state(2), path)\nprint('not reached')\n"
-    )
+    body = "dovetail.save(state(1), path)\n" + POINTS[point] + "dovetail.save(state(2), path)\nprint('not reached')\n"
     process = child(tmp_path, body)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == -signal.SIGKILL

@@ -64,9 +64,7 @@ PLAIN = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "value", PLAIN, ids=lambda value: repr(value)[:40] if value != 10**5000 else "10**5000"
-)
+@pytest.mark.parametrize("value", PLAIN, ids=lambda value: repr(value)[:40] if value != 10**5000 else "10**5000")
 def test_plain_data_comes_back(value):
     assert same(again(value), value)
     assert same(again({"inside": [value]}), {"inside": [value]})

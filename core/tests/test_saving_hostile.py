@@ -163,9 +163,7 @@ def test_another_writer_of_zips_will_do(monkeypatch):
 @pytest.mark.parametrize("name", ["dovetail.json", "tensors/0"])
 def test_names_that_come_twice_are_refused(name):
     entries = [("dovetail.json", GOOD), EIGHT]
-    refuse(
-        zipped(*entries, next(entry for entry in entries if entry[0] == name)), f"two entries called '{name}'"
-    )
+    refuse(zipped(*entries, next(entry for entry in entries if entry[0] == name)), f"two entries called '{name}'")
 
 
 @pytest.mark.parametrize(
@@ -307,9 +305,7 @@ def test_deep_nesting_is_refused(opening, depth):
     closing = {b"[": b"]", b'{"a":': b"1}", b'{"list":[': b"]}"}[opening]
     inner = closing * depth if opening != b'{"a":' else b"1" + b"}" * depth
     whole = b'{"format":"dovetail checkpoint","version":1,"tensors":[],"root":' + body + inner + b"}"
-    refuse(
-        pack(("dovetail.json", whole)), "nested|cannot be read|not of this format|unknown kind|levels deep"
-    )
+    refuse(pack(("dovetail.json", whole)), "nested|cannot be read|not of this format|unknown kind|levels deep")
 
 
 @pytest.mark.parametrize(
@@ -392,9 +388,7 @@ def test_an_entry_that_is_missing_or_too_many_is_refused():
 
 
 def test_a_broken_entry_is_found_before_the_first_tensor_is_made():
-    data = crafted(
-        {"list": [{"tensor": 0}, {"tensor": 1}]}, [row(), row()], [EIGHT, ("tensors/1", bytes(range(8)))]
-    )
+    data = crafted({"list": [{"tensor": 0}, {"tensor": 1}]}, [row(), row()], [EIGHT, ("tensors/1", bytes(range(8)))])
     refuse(data.replace(bytes(range(8)), bytes(8)), "the checksum of entry 'tensors/1' is wrong")
 
 
@@ -402,9 +396,7 @@ def test_random_changes_of_a_description_never_do_worse_than_an_error(monkeypatc
     monkeypatch.undo()
     source = random.Random(5)
     good = json.loads(
-        described(
-            {"dict": [["a", {"list": [{"tensor": 0}, 1.5]}], ["b", {"tuple": [{"bytes": "00"}]}]]}, [row()]
-        )
+        described({"dict": [["a", {"list": [{"tensor": 0}, 1.5]}], ["b", {"tuple": [{"bytes": "00"}]}]]}, [row()])
     )
     values = [None, True, -1, 0, 1, 2**70, 1.5, "", "tensor", [], {}, [1], {"tensor": 0}, {"list": [None]}]
 

@@ -110,9 +110,7 @@ class TestWeights:
         model.eval()
         ours.eval()
         expected = model(x).detach().numpy()
-        assert np.allclose(
-            ours(dovetail.from_numpy(x.numpy())).detach().numpy(), expected, rtol=1e-5, atol=1e-6
-        )
+        assert np.allclose(ours(dovetail.from_numpy(x.numpy())).detach().numpy(), expected, rtol=1e-5, atol=1e-6)
 
     def test_parameters_and_leaves(self, torch, legacy):
         leaf = torch.ones(2, requires_grad=True)
@@ -252,9 +250,7 @@ def test_no_file_makes_pytorch_be_imported(tmp_path):
         f"print(dovetail.load({str(path)!r})['w'].tolist(), 'torch' in sys.modules)\n"
     )  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    found = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
-    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert found.stdout == "[0.0, 1.0, 2.0] False\n"
 
 
@@ -414,13 +410,7 @@ BROKEN = {
     "persistent id as text": b"Px\n",
     "persistent id of a text": text("x") + b"Q",
     "persistent id of another kind": b"(" + text("module") + number(1) + b"tQ",
-    "storage of a text": b"("
-    + text("storage")
-    + text("FloatStorage")
-    + text("0")
-    + text("cpu")
-    + number(4)
-    + b"tQ",
+    "storage of a text": b"(" + text("storage") + text("FloatStorage") + text("0") + text("cpu") + number(4) + b"tQ",
     "storage of -1": storage(count=-1),
     "storage of a float": storage().replace(number(4), b"G" + struct.pack(">d", 4.0)),
     "storage with two sizes": b"]" + storage() + b"a" + storage(count=3) + b"a",
@@ -438,9 +428,7 @@ BROKEN = {
     "tensor of 2^200 elements": tensor(size=(2**50,) * 4, stride=(0,) * 4),
     "tensor that asks for gradients by a number": tensor(grad=number(1)),
     "ints that require gradients": tensor(grad=b"\x88", source=storage(kind="IntStorage")),
-    "bytes that are no floats": tensor(
-        source=storage(kind="ByteStorage", count=16), function="_rebuild_tensor_v3"
-    ),
+    "bytes that are no floats": tensor(source=storage(kind="ByteStorage", count=16), function="_rebuild_tensor_v3"),
     "dtype of objects": name("numpy", "dtype") + b"(" + text("O") + b"tR",
     "dtype of a structure": name("numpy", "dtype") + b"(" + text("i4,i4") + b"tR",
     "dtype of a void": name("numpy", "dtype") + b"(" + text("V8") + b"tR",
@@ -500,9 +488,7 @@ def test_storages_that_are_missing_or_of_another_size_are_refused():
 
 def test_checksums_hold_for_pytorchs_files_too():
     data = zip_of(tensor(), **{"data/0": b"0123456789abcdef"})
-    refuse(
-        data.replace(b"0123456789abcdef", b"0123456789abcdeF"), "the checksum of entry 'w/data/0' is wrong"
-    )
+    refuse(data.replace(b"0123456789abcdef", b"0123456789abcdeF"), "the checksum of entry 'w/data/0' is wrong")
 
 
 def test_bools_are_0_or_1():
