@@ -153,10 +153,9 @@ def make(op: Op, specs: Sequence[Spec | None], layout: tuple[Any, ...], statics:
     plan.backward_name = op.backward_name(grouped, plan.statics)
     plan.variants = Variants(plan)
     plan.left = plan.right = plan.both = None
-    plan.checks = tuple(
-        c for c in op.checks if op.name not in plan.device.runtime.native_checks and c.applies(*grouped, **plan.statics)
-    )
     _bind(plan)
+    native = plan.origin == "kernel" and op.name in plan.device.runtime.native_checks
+    plan.checks = () if native else tuple(c for c in op.checks if c.applies(*grouped, **plan.statics))
     plan.layouts = {}
     plan.no_edges = (None,) * len(op.signature.live)
     plan.quick = not (plan.casts or plan.checks or plan.decompose or len(plan.outs) > 1)
