@@ -11,6 +11,7 @@ from dovetail.ops.aggregation import Dtype as _Dtype2
 from dovetail.ops.convolution_arguments import Size as _Size2
 from dovetail.ops.creation import Place as _Place
 from dovetail.ops.definition import Number as _Number
+from dovetail.ops.diagonal import Place as _Place2
 from dovetail.ops.pooling import Size as _Size
 from dovetail.ops.rearrangement import Dims as _Dims2
 from dovetail.ops.reduction import Dims as _Dims
@@ -104,10 +105,25 @@ def adaptive_avg_pool2d(
     """Means over windows laid out so that the result has ``output_size`` (None keeps a size)."""
 def add(input: Tensor, other: Tensor | _Number, *, alpha: _Number = 1) -> Tensor:
     """Sum of each pair of elements, ``input + alpha * other``; logical or for bools."""
+def addbmm(
+    input: Tensor,
+    batch1: Tensor,
+    batch2: Tensor,
+    *,
+    beta: _Number = 1,
+    alpha: _Number = 1,
+) -> Tensor:
+    """``beta * input + alpha * sum(batch1 @ batch2)``, summed over the batch."""
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: _Number = 1) -> Tensor:
     """``input + value * tensor1 / tensor2``."""
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: _Number = 1) -> Tensor:
     """``input + value * tensor1 * tensor2``."""
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
+    """``beta * input + alpha * (mat1 @ mat2)`` of matrices."""
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
+    """``beta * input + alpha * (mat @ vec)`` of a matrix and a vector."""
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
+    """``beta * input + alpha * outer(vec1, vec2)``."""
 def all(input: Tensor, dim: _Dims = None, keepdim: builtins.bool = False) -> Tensor:
     """Whether no element is zero; True of nothing."""
 def allclose(
@@ -148,6 +164,8 @@ def argsort(
     stable: builtins.bool = False,
 ) -> Tensor:
     """Positions that put a dimension in order: NaN counts as the largest, and ties always keep theirs."""
+def argwhere(input: Tensor) -> Tensor:
+    """The positions of the elements that are not zero, one row each."""
 def as_tensor(data: _Any, dtype: _dtypes.dtype | None = None, device: _Place = None) -> Tensor:
     """Make a tensor of data; a tensor of the right dtype and device is returned as it is."""
 def asarray(
@@ -193,6 +211,15 @@ def avg_pool2d(
     divisor_override: builtins.int | None = None,
 ) -> Tensor:
     """The mean of each window of images (N, C, H, W) or (C, H, W)."""
+def baddbmm(
+    input: Tensor,
+    batch1: Tensor,
+    batch2: Tensor,
+    *,
+    beta: _Number = 1,
+    alpha: _Number = 1,
+) -> Tensor:
+    """``beta * input + alpha * (batch1 @ batch2)`` of batches of matrices."""
 def batch_norm(
     input: Tensor,
     running_mean: Tensor | None,
@@ -262,6 +289,8 @@ def ceil(input: Tensor) -> Tensor:
     """The smallest integer that is not below each element."""
 def celu(input: Tensor, alpha: builtins.float = 1.0) -> Tensor:
     """Each element where it is positive, ``alpha * (exp(x / alpha) - 1)`` elsewhere (arXiv:1704.07483)."""
+def chain_matmul(*matrices: Tensor) -> Tensor:
+    """The product of matrices, in the order of multiplications that takes the fewest."""
 def chunk(input: Tensor, chunks: builtins.int, dim: builtins.int = 0) -> builtins.tuple[Tensor, ...]:
     """Views of at most so many pieces of one length along a dimension; the last may be shorter."""
 def clamp(
@@ -325,12 +354,16 @@ def conv_transpose2d(
     """Transposed convolution: what the gradient of conv2d does to the gradient of its result."""
 def copy_to(input: Tensor, *, device: _Device) -> Tensor:
     """The same values on another device, of any backend; the gradient comes back to the device of the input."""
+def copysign(input: Tensor, other: Tensor | _Number) -> Tensor:
+    """The size of each element of ``input`` with the sign of ``other``; integers become floating."""
 def cos(input: Tensor) -> Tensor:
     """Cosine of each element, in radians."""
 def cosh(input: Tensor) -> Tensor:
     """Hyperbolic cosine of each element."""
 def count_nonzero(input: Tensor, dim: _Dims = None) -> Tensor:
     """How many elements are not zero."""
+def cross(input: Tensor, other: Tensor, dim: builtins.int | None = None) -> Tensor:
+    """The vector product along a dimension of size 3: the first one, if none is named."""
 def cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -350,6 +383,40 @@ def cumsum(input: Tensor, dim: builtins.int, *, dtype: _Dtype | None = None) -> 
     """Sum of all elements up to each one along a dimension; integers and bools add up in int64."""
 def deg2rad(input: Tensor) -> Tensor:
     """Degrees as radians."""
+def diag(input: Tensor, diagonal: builtins.int = 0) -> Tensor:
+    """The matrix with a vector on its diagonal, or a copy of a diagonal of a matrix."""
+def diag_embed(
+    input: Tensor,
+    offset: builtins.int = 0,
+    dim1: builtins.int = -2,
+    dim2: builtins.int = -1,
+) -> Tensor:
+    """Matrices at ``dim1`` and ``dim2`` with the last dimension on a diagonal, zeros elsewhere."""
+def diagflat(input: Tensor, offset: builtins.int = 0) -> Tensor:
+    """The matrix with all elements of a tensor on a diagonal."""
+def diagonal(
+    input: Tensor,
+    offset: builtins.int = 0,
+    dim1: builtins.int = 0,
+    dim2: builtins.int = 1,
+) -> Tensor:
+    """A diagonal of two dimensions as the last dimension, sharing storage; ``offset`` counts to the right."""
+def diagonal_scatter(
+    input: Tensor,
+    src: Tensor,
+    offset: builtins.int = 0,
+    dim1: builtins.int = 0,
+    dim2: builtins.int = 1,
+) -> Tensor:
+    """A copy of the tensor with other values on a diagonal."""
+def diff(
+    input: Tensor,
+    n: builtins.int = 1,
+    dim: builtins.int = -1,
+    prepend: Tensor | None = None,
+    append: Tensor | None = None,
+) -> Tensor:
+    """Differences of neighbours along a dimension, ``n`` times; of bools whether they differ."""
 def digamma(input: Tensor) -> Tensor:
     """The derivative of ``lgamma`` at each element; NaN at negative integers."""
 def div(input: Tensor, other: Tensor | _Number, *, rounding_mode: builtins.str | None = None) -> Tensor:
@@ -362,6 +429,8 @@ def dsplit(input: Tensor, indices_or_sections: _Any) -> builtins.tuple[Tensor, .
     """Views of pieces along dimension 2, as ``tensor_split``, of one length."""
 def dstack(tensors: _Sequence[Tensor]) -> Tensor:
     """The tensors behind one another along the third dimension."""
+def einsum(equation: _Any, *operands: _Any) -> Tensor:
+    """Sums of products over letters that the result does not have: ``einsum("ij,jk->ik", a, b)`` is ``a @ b``."""
 def elu(input: Tensor, alpha: builtins.float = 1.0) -> Tensor:
     """Each element where it is positive, ``alpha * (exp(x) - 1)`` elsewhere (arXiv:1511.07289)."""
 def embedding(input: Tensor, weight: Tensor, padding_idx: builtins.int | None = None) -> Tensor:
@@ -418,10 +487,16 @@ def fliplr(input: Tensor) -> Tensor:
     """A copy with the order of columns reversed."""
 def flipud(input: Tensor) -> Tensor:
     """A copy with the order of rows reversed."""
+def float_power(input: Tensor, exponent: Tensor | _Number) -> Tensor:
+    """Power of each element, computed and given in float64."""
 def floor(input: Tensor) -> Tensor:
     """The largest integer that is not above each element."""
 def floor_divide(input: Tensor, other: Tensor | _Number) -> Tensor:
     """Quotient rounded towards minus infinity; an integer division by zero is an error."""
+def fmax(input: Tensor, other: Tensor) -> Tensor:
+    """The larger of each pair; where one is NaN, the other."""
+def fmin(input: Tensor, other: Tensor) -> Tensor:
+    """The smaller of each pair; where one is NaN, the other."""
 def fmod(input: Tensor, other: Tensor | _Number) -> Tensor:
     """Remainder with the sign of the dividend: ``fmod(-7, 3)`` is -1."""
 def frac(input: Tensor) -> Tensor:
@@ -452,6 +527,8 @@ def ge(input: Tensor, other: Tensor | _Number) -> Tensor:
     """Whether the left element of each pair is greater or equal."""
 def gelu(input: Tensor, approximate: builtins.str = 'none') -> Tensor:
     """``x * Phi(x)`` with the normal distribution function Phi; "tanh" approximates it (arXiv:1606.08415)."""
+def ger(input: Tensor, vec2: Tensor) -> Tensor:
+    """Another name of ``outer``."""
 def glu(input: Tensor, dim: builtins.int = -1) -> Tensor:
     """``a * sigmoid(b)`` for the two halves a and b of a dimension (arXiv:1612.08083)."""
 def group_norm(
@@ -472,6 +549,8 @@ def hardswish(input: Tensor) -> Tensor:
     """``x * relu6(x + 3) / 6`` (arXiv:1905.02244); the gradient is 0 at -3 and 1 at 3."""
 def hardtanh(input: Tensor, min_val: _Number = -1.0, max_val: _Number = 1.0) -> Tensor:
     """Each element limited to ``[min_val, max_val]``, NaN for NaN; the gradient at both edges is 0."""
+def heaviside(input: Tensor, values: Tensor) -> Tensor:
+    """0 below 0, 1 above, and ``values`` at 0; 0 for NaN."""
 def histc(input: Tensor, bins: builtins.int = 100, min: _Number = 0, max: _Number = 0) -> Tensor:
     """How many elements fall into each of ``bins`` equal intervals between ``min`` and ``max``."""
 def hsplit(input: Tensor, indices_or_sections: _Any) -> builtins.tuple[Tensor, ...]:
@@ -498,6 +577,8 @@ def index_add(
     """``input`` with the slices of ``source`` added at positions of a dimension; repeated positions accumulate."""
 def index_copy(input: Tensor, dim: builtins.int, index: Tensor, source: Tensor) -> Tensor:
     """``input`` with the slices of ``source`` put at positions of a dimension; of repeated positions the last wins."""
+def index_fill(input: Tensor, dim: builtins.int, index: Tensor, value: Tensor | _Number) -> Tensor:
+    """A copy of the tensor with one value in the slices of a dimension that a vector of positions names."""
 def index_put(
     input: Tensor,
     indices: _Sequence[Tensor | None],
@@ -507,6 +588,8 @@ def index_put(
     """A copy with values put at the positions that a tuple of index tensors names, or added there."""
 def index_select(input: Tensor, dim: builtins.int, index: Tensor) -> Tensor:
     """The slices of a dimension that a vector of positions names, as a copy."""
+def inner(input: Tensor, other: Tensor) -> Tensor:
+    """Sums of products over the last dimension of both tensors, for all pairs of the others."""
 def instance_norm(
     input: Tensor,
     running_mean: Tensor | None = None,
@@ -547,6 +630,8 @@ def kl_div(
     log_target: builtins.bool = False,
 ) -> Tensor:
     """``y (log(y) - x)`` for log-probabilities x, 0 where y is 0; ``log_target``: y is a logarithm too."""
+def kron(input: Tensor, other: Tensor) -> Tensor:
+    """Every element of one tensor times the whole of the other, laid out as blocks."""
 def kthvalue(
     input: Tensor,
     k: builtins.int,
@@ -564,6 +649,8 @@ def layer_norm(
     eps: builtins.float = 1e-05,
 ) -> Tensor:
     """``(x - mean) / sqrt(var + eps) * weight + bias`` over the last dimensions (arXiv:1607.06450)."""
+def ldexp(input: Tensor, other: Tensor) -> Tensor:
+    """``input * 2 ** other``."""
 def le(input: Tensor, other: Tensor | _Number) -> Tensor:
     """Whether the left element of each pair is less or equal."""
 def leaky_relu(input: Tensor, negative_slope: builtins.float = 0.01) -> Tensor:
@@ -573,7 +660,7 @@ def lerp(input: Tensor, end: Tensor, weight: Tensor | _Number) -> Tensor:
 def lgamma(input: Tensor) -> Tensor:
     """Logarithm of the size of the gamma function at each element; inf at 0 and at negative integers."""
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``input @ weight.T + bias``, the map of a fully connected layer."""
+    """``input @ weight.T + bias``."""
 def linspace(
     start: _Number,
     end: _Number,
@@ -618,10 +705,14 @@ def lt(input: Tensor, other: Tensor | _Number) -> Tensor:
     """Whether the left element of each pair is less."""
 def masked_fill(input: Tensor, mask: Tensor, value: Tensor | _Number) -> Tensor:
     """A value where the mask holds, else the element."""
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    """The elements of ``source`` in order, where the mask holds; elsewhere the element."""
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where the mask holds, in one dimension."""
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """Matrix product of the last two dimensions, batches broadcast; vectors count as a row or a column."""
+def matrix_power(input: Tensor, n: builtins.int) -> Tensor:
+    """The product of ``n`` copies of a square matrix, by repeated squaring; ``n`` must not be negative."""
 def max(input: Tensor, dim: _Any = None, keepdim: builtins.bool = False, *, other: _Any = None) -> _Any:
     """Largest element; along ``dim`` values and positions; with another tensor the larger of each pair."""
 def max_pool1d(
@@ -704,6 +795,13 @@ def multinomial(
     """Positions drawn with the (unnormalised) probabilities of each row, with or without replacement."""
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """Product of a matrix and a vector."""
+def nan_to_num(
+    input: Tensor,
+    nan: builtins.float | None = None,
+    posinf: builtins.float | None = None,
+    neginf: builtins.float | None = None,
+) -> Tensor:
+    """Numbers for NaN (0) and for the infinities (the largest and the smallest number of the type)."""
 def nanmean(
     input: Tensor,
     dim: _Dims = None,
@@ -774,6 +872,8 @@ def ones_like(
     requires_grad: builtins.bool = False,
 ) -> Tensor:
     """Make ones with the shape, dtype and device of a tensor."""
+def outer(input: Tensor, vec2: Tensor) -> Tensor:
+    """The product of every element of one vector with every element of another."""
 def pad(
     input: Tensor,
     pad: _Sequence[builtins.int],
@@ -799,6 +899,8 @@ def prod(
     dtype: _Dtype2 | None = None,
 ) -> Tensor:
     """Product over dimensions (all by default); integers and bools multiply in int64, an empty product is 1."""
+def put(input: Tensor, index: Tensor, source: Tensor, accumulate: builtins.bool = False) -> Tensor:
+    """A copy of the tensor with elements put at positions of the flat tensor, or added there."""
 def rad2deg(input: Tensor) -> Tensor:
     """Radians as degrees."""
 def rand(
@@ -939,18 +1041,33 @@ def searchsorted(
     """The position at which each element would go into a sorted row: before its equals, or after (``right``)."""
 def select(input: Tensor, dim: builtins.int, index: builtins.int) -> Tensor:
     """The slice at one position of a dimension, sharing storage."""
+def select_scatter(input: Tensor, src: Tensor, dim: builtins.int, index: builtins.int) -> Tensor:
+    """A copy of the tensor with another slice at one position of a dimension."""
 def selu(input: Tensor) -> Tensor:
     """``scale * elu(x, alpha)`` with the two constants that keep mean 0 and variance 1 (arXiv:1706.02515)."""
+def sgn(input: Tensor) -> Tensor:
+    """-1, 0 or 1 by the sign of each element, as ``sign``."""
 def sigmoid(input: Tensor) -> Tensor:
     """``1 / (1 + exp(-x))`` of each element, with all its digits in both tails."""
 def sign(input: Tensor) -> Tensor:
-    """-1, 0 or 1 by the sign of each element; 0 for NaN and for both zeros."""
+    """-1, 0 or 1 by the sign of each element; 0 for NaN and for both zeros. Its gradient is 0."""
+def signbit(input: Tensor) -> Tensor:
+    """Whether each element has a minus, also -0. and not NaN."""
 def silu(input: Tensor) -> Tensor:
     """``x * sigmoid(x)``, also known as swish (arXiv:1606.08415)."""
 def sin(input: Tensor) -> Tensor:
     """Sine of each element, in radians."""
 def sinh(input: Tensor) -> Tensor:
     """Hyperbolic sine of each element."""
+def slice_scatter(
+    input: Tensor,
+    src: Tensor,
+    dim: builtins.int = 0,
+    start: builtins.int | None = None,
+    end: builtins.int | None = None,
+    step: builtins.int = 1,
+) -> Tensor:
+    """A copy of the tensor with other slices from ``start`` to ``end`` of a dimension."""
 def smooth_l1_loss(
     input: Tensor,
     target: Tensor,
@@ -1022,6 +1139,8 @@ def sum_to_size(input: Tensor, *size: _Any) -> Tensor:
     """Summed over the dimensions that broadcasting had added or stretched, down to a shape."""
 def t(input: Tensor) -> Tensor:
     """The transpose of a matrix; tensors of fewer dimensions as they are."""
+def take(input: Tensor, index: Tensor) -> Tensor:
+    """The elements of the flat tensor at positions, in the shape of ``index``; -1 is the last."""
 def take_along_dim(input: Tensor, indices: Tensor, dim: builtins.int | None = None) -> Tensor:
     """The elements at positions along a dimension, shapes broadcast; of the flat tensor without ``dim``."""
 def tan(input: Tensor) -> Tensor:
@@ -1044,6 +1163,8 @@ def tensor_split(
     dim: builtins.int = 0,
 ) -> builtins.tuple[Tensor, ...]:
     """Views of pieces along a dimension: so many of nearly one length, or cut at the positions given."""
+def tensordot(a: Tensor, b: Tensor, dims: _Any = 2) -> Tensor:
+    """Sums of products over dimensions of both: the last of ``a`` and first of ``b``, or two lists."""
 def threshold(input: Tensor, threshold: _Number, value: _Number) -> Tensor:
     """Each element where it is above the threshold (or NaN), ``value`` elsewhere."""
 def tile(input: Tensor, *dims: builtins.int | _Sequence[builtins.int]) -> Tensor:
@@ -1056,8 +1177,32 @@ def topk(
     sorted: builtins.bool = True,
 ) -> _ValuesIndices:
     """The ``k`` largest (or smallest) elements of a dimension in order, and their positions."""
+def trace(input: Tensor) -> Tensor:
+    """Sum of the main diagonal of a matrix."""
 def transpose(input: Tensor, dim0: builtins.int, dim1: builtins.int) -> Tensor:
     """Two dimensions exchanged, sharing storage."""
+def tril(input: Tensor, diagonal: builtins.int = 0) -> Tensor:
+    """Matrices with zeros above a diagonal."""
+def tril_indices(
+    row: builtins.int,
+    col: builtins.int,
+    offset: builtins.int = 0,
+    *,
+    dtype: _dtypes.dtype = ...,
+    device: _Place2 = None,
+) -> Tensor:
+    """Rows and columns of the elements on and below a diagonal, row by row, as a matrix of two rows."""
+def triu(input: Tensor, diagonal: builtins.int = 0) -> Tensor:
+    """Matrices with zeros below a diagonal."""
+def triu_indices(
+    row: builtins.int,
+    col: builtins.int,
+    offset: builtins.int = 0,
+    *,
+    dtype: _dtypes.dtype = ...,
+    device: _Place2 = None,
+) -> Tensor:
+    """Rows and columns of the elements on and above a diagonal, row by row, as a matrix of two rows."""
 def trunc(input: Tensor) -> Tensor:
     """Each element without its fraction."""
 def unbind(input: Tensor, dim: builtins.int = 0) -> builtins.tuple[Tensor, ...]:
@@ -1099,6 +1244,8 @@ def var_mean(
     correction: _Number | None = None,
 ) -> builtins.tuple[Tensor, Tensor]:
     """Variance and mean over dimensions."""
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """Sum of the products of two vectors."""
 def view(input: Tensor, *shape: _Any) -> Tensor:
     """The same storage in another shape (one size may be -1), or the same values in another dtype."""
 def view_as(input: Tensor, other: Tensor) -> Tensor:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from dovetail.contract import discovery
 from dovetail.ops import (
     activation,
     aggregation,
@@ -30,8 +33,10 @@ from dovetail.ops import (
     losses,
     matrices,
     max_pooling,
+    numeric,
     optimizer_steps,
     padding,
+    placing,
     random,
     rearrangement,
     rectifier,
@@ -53,3 +58,13 @@ for _op in registry.ops():
     globals()[_op.name] = _op.call
 for _front in registry.fronts():
     globals()[_front.name] = _front.function
+
+
+def __getattr__(name: str) -> Any:
+    """Find an op that a plugin has defined since."""
+    if not name.startswith("_"):
+        discovery.discover()
+        found = registry.function(name, public=False)
+        if found is not None:
+            return found
+    raise AttributeError(f"module {__name__!r} has no op {name!r}")

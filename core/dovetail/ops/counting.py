@@ -64,7 +64,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
         raise ArgumentRuntimeError("bincount only supports 1-d non-negative integral inputs.")
     if weights is not None and weights.shape != input.shape:
         raise ShapeError("weights should be 1-d and have the same length as input")
-    values: Any = input.detach()  # type: ignore[attr-defined]  # bound from its record
+    values: Any = input.detach()
     low, high = (int(values.min()), int(values.max())) if input.shape[0] else (0, -1)
     if low < 0:
         raise ArgumentRuntimeError("bincount only supports 1-d non-negative integral inputs.")
@@ -100,7 +100,7 @@ def histc(input: Tensor, bins: int = 100, min: Number = 0, max: Number = 0) -> T
         raise ArgumentRuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
     if max < min:
         raise ArgumentRuntimeError("max must be larger than min")
-    flat: Any = reshape(input.detach(), -1)  # type: ignore[attr-defined]  # bound from its record
+    flat: Any = reshape(input.detach(), -1)
     low, high = float(min), float(max)
     if low == high and flat.shape[0]:
         low, high = float(flat.min()), float(flat.max())
@@ -118,7 +118,7 @@ def _runs(rows: Tensor) -> Tensor:
     """Whether each slice of the first dimension differs from the one before it."""
     count = rows.shape[0]
     if count < 2:
-        return rows.new_ones((count,), dtype=dtypes.bool_)  # type: ignore[attr-defined,no-any-return]
+        return rows.new_ones((count,), dtype=dtypes.bool_)
     differs: Any = narrow(rows, 0, 1, count - 1) != narrow(rows, 0, 0, count - 1)
     if rows.ndim > 1:
         differs = ~all_(reshape(~differs, (count - 1, -1)), 1)
@@ -150,14 +150,14 @@ def _different(
             number = number.new_zeros(number.shape).scatter(0, order, number)
         number = reshape(number, inverse_shape)
     if counts:
-        end = starts.new_full((1,), rows.shape[0])  # type: ignore[attr-defined]  # bound from its record
+        end = starts.new_full((1,), rows.shape[0])
         ends = cat([starts, end])
         length = narrow(ends, 0, 1, starts.shape[0]) - starts
     return values, number, length
 
 
 def _unique(input: Tensor, dim: int | None, ordered: bool, inverse: bool, counts: bool) -> Any:
-    input = input.detach()  # type: ignore[attr-defined]  # which elements are equal is no smooth question
+    input = input.detach()
     if dim is None:
         rows = reshape(input, -1)
         order = argsort(rows, 0) if ordered else None
@@ -203,6 +203,7 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
     if not isinstance(test_elements, Tensor):
         test_elements = elements.new_tensor(test_elements)
     row: Any = sort(reshape(test_elements, -1), 0).values
+    found: Tensor
     if not row.shape[0]:
         found = elements != elements
         return ~found if invert else found

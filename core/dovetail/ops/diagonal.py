@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from dovetail import dtypes
 from dovetail.contract.device import Device
 from dovetail.errors import ShapeError
 from dovetail.ops.comparison import select_by
 from dovetail.ops.creation import tensor
-from dovetail.ops.definition import NoDecomposition, Number, front, op
+from dovetail.ops.definition import NoDecomposition, Number, OpFunction, front, op
 from dovetail.ops.gathering import index_select
 from dovetail.ops.rearrangement import positions
 from dovetail.ops.reduction import sum
@@ -249,7 +250,11 @@ def _at_least_matrix(name: str) -> Any:
     return rule
 
 
-def _triangle(name: str) -> Any:
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _triangle(name: str) -> Callable[[Callable[P, R]], OpFunction[P, R]]:
     return op(
         shape=_at_least_matrix(name),
         dtype=rules.same,

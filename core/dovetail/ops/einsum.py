@@ -159,7 +159,7 @@ def _pair(
     columns = tuple(n for n in right if n not in left)
     a = _arranged(x, left, (batch, rows, inner), sizes)
     b = _arranged(y, right, (batch, inner, columns), sizes)
-    product: Any = matmul(a, b) if inner else a * b  # type: ignore[operator]  # bound from its record
+    product: Any = matmul(a, b) if inner else a * b
     labels = (*batch, *rows, *columns)
     return reshape(product, tuple(sizes[n] for n in labels)), labels
 

@@ -74,7 +74,7 @@ expm1.vjp(input=lambda g, out: g * (out + 1))
 def _sigmoid(input: Tensor) -> Tensor:
     """Both branches divide by ``1 + exp(-|x|)``, which neither overflows nor cancels."""
     e = exp(-input.abs())
-    return select_by(input >= 0, 1, e) / (e + 1)  # type: ignore[no-any-return]  # a quotient of tensors
+    return select_by(input >= 0, 1, e) / (e + 1)
 
 
 @function_of_one(Agree.ulp(f32=4.5, f64=2.5), unary(-6, 6))
@@ -164,11 +164,11 @@ def _rsqrt_of_double(input: Tensor) -> Tensor:
     high, low, one = (number(v, input) for v in (2.0**200, 2.0**-200, 1.0))
     back = select_by(input > _FAR, low, select_by(input < 1 / _FAR, high, one))
     inverse = 1 / (input * (back * back))
-    return select_by(input == 0, inverse, sqrt(inverse) * back)
+    return select_by(input == 0, inverse, select_by(input < 0, math.nan, sqrt(inverse) * back))
 
 
 def _rsqrt(input: Tensor) -> Tensor:
-    return 1 / sqrt(input)  # type: ignore[no-any-return]  # a quotient of tensors
+    return 1 / sqrt(input)
 
 
 @function_of_one(Agree.ulp(f32=1, f64=1), unary(0.1, 5))
@@ -254,7 +254,11 @@ def xlogy(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     return in_single(_xlogy, input, other)  # type: ignore[arg-type]  # numbers are lifted before the body runs
 
 
+def _log_or_zero(g: Tensor, input: Tensor, other: Tensor) -> Tensor:
+    return select_by((input == 0) & (other <= 0), 0, xlogy(g, other))
+
+
 xlogy.vjp(
-    input=lambda g, input, other: select_by((input == 0) & (other <= 0), 0, xlogy(g, other)),
+    input=_log_or_zero,
     other=lambda g, input, other: g * input / other,
 )

@@ -97,7 +97,7 @@ def _cat_gradient(g: Tensor, *, specs: Sequence[Spec], needs: Sequence[bool], di
     start = 0
     for s, needed in zip(specs, needs, strict=True):
         if s.shape == (0,) and g.ndim != 1:
-            found.append(g.new_zeros((0,)) if needed else None)  # type: ignore[attr-defined]  # bound later
+            found.append(g.new_zeros((0,)) if needed else None)
             continue
         length = s.shape[dim]
         found.append(narrow(g, dim, start, length) if needed else None)
@@ -372,7 +372,7 @@ def split_at(
 def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of pieces along a dimension: so many of nearly one length, or cut at the positions given."""
     if isinstance(indices_or_sections, Tensor):
-        indices_or_sections = indices_or_sections.tolist()  # type: ignore[attr-defined]  # bound later
+        indices_or_sections = indices_or_sections.tolist()
     return split_at(input, indices_or_sections, dim)
 
 

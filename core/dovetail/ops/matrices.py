@@ -153,7 +153,7 @@ def addbmm(
     """``beta * input + alpha * sum(batch1 @ batch2)``, summed over the batch."""
     _check_batches(batch1, batch2)
     count, rows, inner_size = batch1.shape
-    left = reshape(batch1.movedim(0, 1), (rows, count * inner_size))  # type: ignore[attr-defined]
+    left = reshape(batch1.movedim(0, 1), (rows, count * inner_size))
     right = reshape(batch2, (count * inner_size, batch2.shape[2]))
     return _added(input, matmul(left, right), beta, alpha)
 
@@ -178,7 +178,7 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
     for name, t in (("self", input), ("vec2", vec2)):
         if t.ndim != 1:
             raise ShapeError(f"outer: Expected 1-D argument {name}, but got {t.ndim}-D")
-    return unsqueeze(input, 1) * vec2  # type: ignore[operator,no-any-return]  # bound from records
+    return unsqueeze(input, 1) * vec2
 
 
 @front()
@@ -202,7 +202,7 @@ def ger(input: Tensor, vec2: Tensor) -> Tensor:
 def inner(input: Tensor, other: Tensor) -> Tensor:
     """Sums of products over the last dimension of both tensors, for all pairs of the others."""
     if not input.ndim or not other.ndim:
-        return input * other  # type: ignore[operator,no-any-return]  # bound from records
+        return input * other
     if input.shape[-1] != other.shape[-1]:
         raise ShapeError(
             "inner() the last dimension must match on both input tensors but got shapes "
@@ -211,7 +211,7 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
     size = input.shape[-1]
     rows = reshape(input, (input.numel() // (size or 1), size))
     columns = reshape(other, (other.numel() // (size or 1), size))
-    product = matmul(rows, columns.t())  # type: ignore[attr-defined]  # bound from its record
+    product = matmul(rows, columns.t())
     return reshape(product, (*input.shape[:-1], *other.shape[:-1]))
 
 
@@ -287,7 +287,7 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
         raise ArgumentRuntimeError(f"matrix_power: negative powers need an inverse, got n = {n}")
     if n == 0:
         unit = eye(input.shape[-1], dtype=input.dtype, device=input.device)
-        return expand(unit, input.shape).clone()  # type: ignore[attr-defined,no-any-return]  # bound later
+        return expand(unit, input.shape).clone()
     result: Tensor | None = None
     square = input
     while n:
@@ -297,7 +297,7 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
         if n:
             square = matmul(square, square)
     assert result is not None, "n was positive"
-    return result.clone() if result is input else result  # type: ignore[attr-defined,no-any-return]
+    return result.clone() if result is input else result
 
 
 @front()

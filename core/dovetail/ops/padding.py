@@ -61,9 +61,9 @@ def constant_pad(input: Tensor, pairs: Pairs, value: Number) -> Tensor:
             input = narrow(input, d, first, max(input.shape[d] - first - last, 0))
     grown = [(max(a, 0), max(b, 0)) for a, b in pairs]
     if not any(a or b for a, b in grown):
-        return input.clone()  # type: ignore[attr-defined,no-any-return]  # bound from its record
+        return input.clone()
     shape = tuple(n + a + b for n, (a, b) in zip(input.shape, grown, strict=True))
-    ground = expand(input.new_full((), value), shape)  # type: ignore[attr-defined]  # bound from its record
+    ground = expand(input.new_full((), value), shape)
     pattern = tuple((n, 1) for n in input.shape)
     return basic_index_put(ground, input, tuple(a for a, _ in grown), pattern=pattern)
 
@@ -73,11 +73,11 @@ constant_pad.vjp(input=lambda g, *, pairs: constant_pad(g, _inverse(pairs), 0))
 
 def _reflected(at: Tensor, size: int) -> Tensor:
     last = size - 1
-    return last - (last - at.abs()).abs()  # type: ignore[attr-defined,no-any-return]  # bound from records
+    return last - (last - at.abs()).abs()
 
 
 def _replicated(at: Tensor, size: int) -> Tensor:
-    return at.clamp(0, size - 1)  # type: ignore[attr-defined,no-any-return]  # bound from its record
+    return at.clamp(0, size - 1)
 
 
 def _wrapped(at: Tensor, size: int) -> Tensor:
@@ -168,5 +168,5 @@ def _longer(input: Tensor, dim: int, before: int, after: int, place: Any) -> Ten
         input = narrow(input, dim, first, max(input.shape[dim] - first - last, 0))
         before, after = max(before, 0), max(after, 0)
     size = input.shape[dim]
-    at = positions(max(size + before + after, 0), input) - before  # type: ignore[operator]  # bound later
+    at = positions(max(size + before + after, 0), input) - before
     return index_select(input, dim, place(at, size))

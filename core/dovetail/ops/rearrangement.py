@@ -64,7 +64,7 @@ def repeat(input: Tensor, *repeats: int | Sequence[int]) -> Tensor:
         raise ShapeError(f"Trying to create tensor with negative dimension {min(total)}: {list(total)}")
     paired = reshape(input, [v for n in shape for v in (1, n)])
     wide = expand(paired, [v for c, n in zip(counts, shape, strict=True) for v in (c, n)])
-    return reshape(wide.clone(), total)  # type: ignore[attr-defined]  # bound from its record
+    return reshape(wide.clone(), total)
 
 
 @op(
@@ -136,7 +136,7 @@ def repeat_interleave(
     if isinstance(repeats, Tensor):
         if repeats.dtype.category != INTEGER:
             raise ArgumentRuntimeError("repeats must have int32 or int64 dtype")
-        repeats = repeats.tolist()  # type: ignore[attr-defined]  # bound from its record
+        repeats = repeats.tolist()
     if not isinstance(repeats, int) and len(repeats) == 1:
         repeats = repeats[0]
     return repeat_each(input, repeats, dim)
@@ -173,7 +173,7 @@ def flip(input: Tensor, *dims: int | Sequence[int]) -> Tensor:
     """A copy with the order of elements reversed along dimensions."""
     for d in packed(dims):
         size = input.shape[d]
-        input = index_select(input, d, (size - 1) - positions(size, input))  # type: ignore[operator]
+        input = index_select(input, d, (size - 1) - positions(size, input))
     return input
 
 
@@ -229,7 +229,7 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
             return flip(input, a, b)
         case 3:
             return permute(flip(input, a), order)
-    return input.clone()  # type: ignore[attr-defined,no-any-return]  # bound from its record
+    return input.clone()
 
 
 # ------------------------------------------------------------------------------------------ shifting

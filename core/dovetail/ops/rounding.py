@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from dovetail import dtypes
 from dovetail.errors import UnsupportedError
 from dovetail.ops.comparison import select_by
-from dovetail.ops.definition import NoDecomposition, bind, op
+from dovetail.ops.definition import NoDecomposition, OpFunction, bind, op
 from dovetail.record import rules
 from dovetail.record.agree import Agree
 from dovetail.record.rules import DtypeRule, Dtypes
@@ -37,7 +37,11 @@ def _samples(name: str) -> Samples:
     return Samples((*unary(-9, 9).cases, call(Arg((9,), values=values))), NUMERIC, (no_bools,))
 
 
-def _step(name: str, reference: Any) -> Any:
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _step(name: str, reference: Any) -> Callable[[Callable[P, R]], OpFunction[P, R]]:
     return op(
         shape=rules.like_first,
         dtype=_numbers(name),
@@ -128,4 +132,5 @@ def frac(input: Tensor) -> Tensor:
     """The fraction of each element, with its sign: ``x - trunc(x)``."""
     if not input.dtype.is_floating_point:
         raise UnsupportedError(f"\"frac\" not implemented for '{input.dtype.legacy_name}'")
-    return input - trunc(input)
+    result: Tensor = input - trunc(input)
+    return result

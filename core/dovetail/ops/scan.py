@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
 from dovetail import dtypes
 from dovetail.errors import UnsupportedError
 from dovetail.ops.comparison import select_by
-from dovetail.ops.definition import NoDecomposition, op
+from dovetail.ops.definition import NoDecomposition, OpFunction, op
 from dovetail.ops.exponential import logaddexp
 from dovetail.ops.gathering import gather
 from dovetail.ops.indexing import narrow
@@ -165,7 +165,11 @@ def _where_along(input: Tensor, dim: int) -> Tensor:
     return expand(line, input.shape)
 
 
-def _best() -> Any:
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _best() -> Callable[[Callable[P, R]], OpFunction[P, R]]:
     return op(
         shape=rules.like_first,
         dtype=rules.fixed(dtypes.int64),

@@ -122,7 +122,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Val
 def picked(input: Tensor, order: Tensor, dim: int, rank: Any, keepdim: bool) -> ValuesIndices:
     """The elements at one rank of an order (or at a tensor of ranks), and their positions."""
     if not input.ndim:
-        return ValuesIndices(input.clone(), order)  # type: ignore[attr-defined]  # bound from its record
+        return ValuesIndices(input.clone(), order)
     place = gather(order, dim, rank) if isinstance(rank, Tensor) else narrow(order, dim, rank, 1)
     values = gather(input, dim, place)
     if not keepdim:
@@ -232,7 +232,7 @@ def searchsorted(
     if sorter is not None:
         row = gather(row, -1, sorter)
     size = row.shape[-1]
-    low = values.new_zeros(values.shape, dtype=dtypes.int64)  # type: ignore[attr-defined]  # bound later
+    low = values.new_zeros(values.shape, dtype=dtypes.int64)
     high = low + size
     for _ in range(size.bit_length()):
         middle = (low + high) // 2
@@ -242,7 +242,7 @@ def searchsorted(
         low = select_by(going & ~beyond, middle + 1, low)
         high = select_by(going & beyond, middle, high)
     kind = dtypes.int32 if out_int32 else dtypes.int64
-    return reshape(low, input.shape).to(kind)  # type: ignore[attr-defined,no-any-return]  # bound later
+    return reshape(low, input.shape).to(kind)
 
 
 def elements_at(row: Tensor, place: Tensor) -> Tensor:

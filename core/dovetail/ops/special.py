@@ -177,10 +177,9 @@ def _lgamma(x: Tensor) -> Tensor:
     """Left of 1/2 by the reflection gamma(x) gamma(1 - x) = pi / sin(pi x)."""
     left = x < 0.5
     value = _lgamma_positive(select_by(left, 1 - x, x))
-    fraction = x - floor(x)
-    sine = sin(fraction.minimum(1 - fraction) * math.pi)
+    sine = sin((x - round(x)).abs() * math.pi)
     reflected = log(math.pi / sine) - value
-    pole = (x == -math.inf) | ((x <= 0) & (fraction == 0))
+    pole = (x <= 0) & (x == floor(x))
     return select_by(pole, math.inf, select_by(left, reflected, value))
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from dovetail import dtypes
 from dovetail.errors import ArgumentRuntimeError, ArgumentTypeError, DimensionError, DtypeError
-from dovetail.ops.arithmetic import power, sign
+from dovetail.ops.arithmetic import clamp, power, sign
 from dovetail.ops.comparison import select_by
 from dovetail.ops.definition import Number, op
 from dovetail.ops.exponential import sqrt
@@ -223,7 +223,7 @@ _SMOOTH: Final = Arg((2, 3))
 
 
 def _norm_of(x: Tensor, p: float, dim: Any, keepdim: bool) -> Tensor:
-    size: Any = x.abs()  # type: ignore[attr-defined]  # bound from its record
+    size: Any = x.abs()
     if p == 2:
         return sqrt(sum(size * size, dim, keepdim))
     if p == 1:
@@ -322,10 +322,10 @@ def _middle(input: Tensor, ignore_nan: bool) -> Tensor:
     """The lower of the two middle values of a vector; NaN if there is one, or if there is nothing."""
     row = sort(input, 0).values
     if not row.shape[0]:
-        return row.new_full((), math.nan)  # type: ignore[attr-defined,no-any-return]  # bound later
+        return row.new_full((), math.nan)
     rank = _rank(row, 0, ignore_nan)
     value = reshape(gather(row, 0, rank), ())
-    return value if ignore_nan else select_by(row[-1] != row[-1], math.nan, value)  # type: ignore[index]
+    return value if ignore_nan else select_by(row[-1] != row[-1], math.nan, value)
 
 
 def _rank(input: Tensor, dim: int, ignore_nan: bool) -> Tensor:
@@ -336,13 +336,14 @@ def _rank(input: Tensor, dim: int, ignore_nan: bool) -> Tensor:
     there: Any = sum(input == input, dim, True)
     size = input.shape[dim]
     if ignore_nan:
-        return ((there - 1) // 2).clamp(min=0)  # type: ignore[no-any-return]  # arithmetic of tensors
+        return clamp((there - 1) // 2, min=0)
     return select_by(there < size, there, there * 0 + (size - 1) // 2)
 
 
 def _ties_share(g: Tensor, input: Tensor, out: Tensor) -> Tensor:
     ties: Any = ((input == out) | ((input != input) & (out != out))).to(g.dtype)
-    return g * (ties / sum(ties))
+    share: Tensor = g * (ties / sum(ties))
+    return share
 
 
 @op(

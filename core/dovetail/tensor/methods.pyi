@@ -158,6 +158,10 @@ class TensorMethods:
         """Sum of each pair of elements, ``input + alpha * other``; logical or for bools."""
     def add_(self, other: Tensor | _Number, *, alpha: _Number = 1) -> _Self:
         """Sum of each pair of elements, ``input + alpha * other``; logical or for bools."""
+    def addbmm(self, batch1: Tensor, batch2: Tensor, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
+        """``beta * input + alpha * sum(batch1 @ batch2)``, summed over the batch."""
+    def addbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: _Number = 1, alpha: _Number = 1) -> _Self:
+        """``beta * input + alpha * sum(batch1 @ batch2)``, summed over the batch."""
     def addcdiv(self, tensor1: Tensor, tensor2: Tensor, *, value: _Number = 1) -> Tensor:
         """``input + value * tensor1 / tensor2``."""
     def addcdiv_(self, tensor1: Tensor, tensor2: Tensor, *, value: _Number = 1) -> _Self:
@@ -166,6 +170,18 @@ class TensorMethods:
         """``input + value * tensor1 * tensor2``."""
     def addcmul_(self, tensor1: Tensor, tensor2: Tensor, *, value: _Number = 1) -> _Self:
         """``input + value * tensor1 * tensor2``."""
+    def addmm(self, mat1: Tensor, mat2: Tensor, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
+        """``beta * input + alpha * (mat1 @ mat2)`` of matrices."""
+    def addmm_(self, mat1: Tensor, mat2: Tensor, *, beta: _Number = 1, alpha: _Number = 1) -> _Self:
+        """``beta * input + alpha * (mat1 @ mat2)`` of matrices."""
+    def addmv(self, mat: Tensor, vec: Tensor, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
+        """``beta * input + alpha * (mat @ vec)`` of a matrix and a vector."""
+    def addmv_(self, mat: Tensor, vec: Tensor, *, beta: _Number = 1, alpha: _Number = 1) -> _Self:
+        """``beta * input + alpha * (mat @ vec)`` of a matrix and a vector."""
+    def addr(self, vec1: Tensor, vec2: Tensor, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
+        """``beta * input + alpha * outer(vec1, vec2)``."""
+    def addr_(self, vec1: Tensor, vec2: Tensor, *, beta: _Number = 1, alpha: _Number = 1) -> _Self:
+        """``beta * input + alpha * outer(vec1, vec2)``."""
     def all(self, dim: _Dims = None, keepdim: builtins.bool = False) -> Tensor:
         """Whether no element is zero; True of nothing."""
     def allclose(
@@ -198,6 +214,8 @@ class TensorMethods:
         stable: builtins.bool = False,
     ) -> Tensor:
         """Positions that put a dimension in order: NaN counts as the largest, and ties always keep theirs."""
+    def argwhere(self) -> Tensor:
+        """The positions of the elements that are not zero, one row each."""
     def asin(self) -> Tensor:
         """Angle in [-pi/2, pi/2] with that sine; NaN outside of [-1, 1]."""
     def asin_(self) -> _Self:
@@ -226,6 +244,10 @@ class TensorMethods:
         inputs: _Tensors | None = None,
     ) -> None:
         """Add the gradient of this tensor to the ``grad`` of every leaf that it was computed from."""
+    def baddbmm(self, batch1: Tensor, batch2: Tensor, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
+        """``beta * input + alpha * (batch1 @ batch2)`` of batches of matrices."""
+    def baddbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: _Number = 1, alpha: _Number = 1) -> _Self:
+        """``beta * input + alpha * (batch1 @ batch2)`` of batches of matrices."""
     def bernoulli(
         self,
         p: builtins.float | None = None,
@@ -281,6 +303,10 @@ class TensorMethods:
         """The tensor itself if its elements lie in row-major order, else a copy that does."""
     def copy_(self, src: _Any, non_blocking: builtins.bool = False) -> Tensor:
         """Write the values of another tensor, broadcast and converted to this one's dtype and device; returns itself."""
+    def copysign(self, other: Tensor | _Number) -> Tensor:
+        """The size of each element of ``input`` with the sign of ``other``; integers become floating."""
+    def copysign_(self, other: Tensor | _Number) -> _Self:
+        """The size of each element of ``input`` with the sign of ``other``; integers become floating."""
     def cos(self) -> Tensor:
         """Cosine of each element, in radians."""
     def cos_(self) -> _Self:
@@ -293,6 +319,8 @@ class TensorMethods:
         """How many elements are not zero."""
     def cpu(self) -> Tensor:
         """Return the tensor on the CPU: of its own backend if that has one, else the host."""
+    def cross(self, other: Tensor, dim: builtins.int | None = None) -> Tensor:
+        """The vector product along a dimension of size 3: the first one, if none is named."""
     def cuda(self, device: _Any = None) -> Tensor:
         """Return the tensor on a CUDA device."""
     def cummax(self, dim: builtins.int) -> _ValuesIndices:
@@ -320,6 +348,40 @@ class TensorMethods:
         """Return a tensor that shares storage but no graph: a write to one is seen by the other."""
     def detach_(self) -> Tensor:
         """Cut the tensor itself off from its graph; an error for a view."""
+    def diag(self, diagonal: builtins.int = 0) -> Tensor:
+        """The matrix with a vector on its diagonal, or a copy of a diagonal of a matrix."""
+    def diag_embed(
+        self,
+        offset: builtins.int = 0,
+        dim1: builtins.int = -2,
+        dim2: builtins.int = -1,
+    ) -> Tensor:
+        """Matrices at ``dim1`` and ``dim2`` with the last dimension on a diagonal, zeros elsewhere."""
+    def diagflat(self, offset: builtins.int = 0) -> Tensor:
+        """The matrix with all elements of a tensor on a diagonal."""
+    def diagonal(
+        self,
+        offset: builtins.int = 0,
+        dim1: builtins.int = 0,
+        dim2: builtins.int = 1,
+    ) -> Tensor:
+        """A diagonal of two dimensions as the last dimension, sharing storage; ``offset`` counts to the right."""
+    def diagonal_scatter(
+        self,
+        src: Tensor,
+        offset: builtins.int = 0,
+        dim1: builtins.int = 0,
+        dim2: builtins.int = 1,
+    ) -> Tensor:
+        """A copy of the tensor with other values on a diagonal."""
+    def diff(
+        self,
+        n: builtins.int = 1,
+        dim: builtins.int = -1,
+        prepend: Tensor | None = None,
+        append: Tensor | None = None,
+    ) -> Tensor:
+        """Differences of neighbours along a dimension, ``n`` times; of bools whether they differ."""
     def digamma(self) -> Tensor:
         """The derivative of ``lgamma`` at each element; NaN at negative integers."""
     def digamma_(self) -> _Self:
@@ -370,6 +432,8 @@ class TensorMethods:
         """Write exponentially distributed numbers of rate ``lambd``."""
     def fill_(self, value: _Any) -> Tensor:
         """Write one value everywhere; also into an expanded view, whose elements all get it."""
+    def fill_diagonal_(self, fill_value: _Number, wrap: builtins.bool = False) -> Tensor:
+        """Write one value on the main diagonal of all dimensions; ``wrap`` goes on below in a tall matrix."""
     def fix(self) -> Tensor:
         """Each element without its fraction."""
     def flatten(self, start_dim: builtins.int = 0, end_dim: builtins.int = -1) -> Tensor:
@@ -382,6 +446,8 @@ class TensorMethods:
         """A copy with the order of rows reversed."""
     def float(self) -> Tensor:
         """Return the tensor as float32."""
+    def float_power(self, exponent: Tensor | _Number) -> Tensor:
+        """Power of each element, computed and given in float64."""
     def floor(self) -> Tensor:
         """The largest integer that is not above each element."""
     def floor_(self) -> _Self:
@@ -390,6 +456,10 @@ class TensorMethods:
         """Quotient rounded towards minus infinity; an integer division by zero is an error."""
     def floor_divide_(self, other: Tensor | _Number) -> _Self:
         """Quotient rounded towards minus infinity; an integer division by zero is an error."""
+    def fmax(self, other: Tensor) -> Tensor:
+        """The larger of each pair; where one is NaN, the other."""
+    def fmin(self, other: Tensor) -> Tensor:
+        """The smaller of each pair; where one is NaN, the other."""
     def fmod(self, other: Tensor | _Number) -> Tensor:
         """Remainder with the sign of the dividend: ``fmod(-7, 3)`` is -1."""
     def fmod_(self, other: Tensor | _Number) -> _Self:
@@ -402,6 +472,8 @@ class TensorMethods:
         """``out[i][j] = input[index[i][j]][j]`` for ``dim`` 0, and so on: one element per element of ``index``."""
     def ge(self, other: Tensor | _Number) -> Tensor:
         """Whether the left element of each pair is greater or equal."""
+    def ger(self, vec2: Tensor) -> Tensor:
+        """The product of every element of one vector with every element of another."""
     @property
     def grad(self) -> Tensor | None:
         """The gradient that backward has added up."""
@@ -414,6 +486,10 @@ class TensorMethods:
         """Return the tensor as float16."""
     def hardshrink(self, lambd: builtins.float = 0.5) -> Tensor:
         """Each element where it is outside ``[-lambd, lambd]`` (or NaN), 0 elsewhere."""
+    def heaviside(self, values: Tensor) -> Tensor:
+        """0 below 0, 1 above, and ``values`` at 0; 0 for NaN."""
+    def heaviside_(self, values: Tensor) -> _Self:
+        """0 below 0, 1 above, and ``values`` at 0; 0 for NaN."""
     def histc(self, bins: builtins.int = 100, min: _Number = 0, max: _Number = 0) -> Tensor:
         """How many elements fall into each of ``bins`` equal intervals between ``min`` and ``max``."""
     def hsplit(self, indices_or_sections: _Any) -> builtins.tuple[Tensor, ...]:
@@ -444,6 +520,10 @@ class TensorMethods:
         """``input`` with the slices of ``source`` put at positions of a dimension; of repeated positions the last wins."""
     def index_copy_(self, dim: builtins.int, index: Tensor, source: Tensor) -> _Self:
         """``input`` with the slices of ``source`` put at positions of a dimension; of repeated positions the last wins."""
+    def index_fill(self, dim: builtins.int, index: Tensor, value: Tensor | _Number) -> Tensor:
+        """A copy of the tensor with one value in the slices of a dimension that a vector of positions names."""
+    def index_fill_(self, dim: builtins.int, index: Tensor, value: Tensor | _Number) -> _Self:
+        """A copy of the tensor with one value in the slices of a dimension that a vector of positions names."""
     def index_put(
         self,
         indices: _Sequence[Tensor | None],
@@ -460,6 +540,8 @@ class TensorMethods:
         """Put values at the positions that a tuple of index tensors names, or add them there; returns the tensor."""
     def index_select(self, dim: builtins.int, index: Tensor) -> Tensor:
         """The slices of a dimension that a vector of positions names, as a copy."""
+    def inner(self, other: Tensor) -> Tensor:
+        """Sums of products over the last dimension of both tensors, for all pairs of the others."""
     def int(self) -> Tensor:
         """Return the tensor as int32."""
     def isclose(
@@ -478,6 +560,8 @@ class TensorMethods:
         """Whether each element is NaN."""
     def item(self) -> _Number:
         """Return the value of a tensor of one element as a Python number."""
+    def kron(self, other: Tensor) -> Tensor:
+        """Every element of one tensor times the whole of the other, laid out as blocks."""
     def kthvalue(
         self,
         k: builtins.int,
@@ -485,6 +569,10 @@ class TensorMethods:
         keepdim: builtins.bool = False,
     ) -> _ValuesIndices:
         """The ``k``-th smallest element of a dimension, counted from 1, and its position."""
+    def ldexp(self, other: Tensor) -> Tensor:
+        """``input * 2 ** other``."""
+    def ldexp_(self, other: Tensor) -> _Self:
+        """``input * 2 ** other``."""
     def le(self, other: Tensor | _Number) -> Tensor:
         """Whether the left element of each pair is less or equal."""
     def lerp(self, end: Tensor, weight: Tensor | _Number) -> Tensor:
@@ -543,10 +631,16 @@ class TensorMethods:
         """A value where the mask holds, else the element."""
     def masked_fill_(self, mask: Tensor, value: Tensor | _Number) -> _Self:
         """A value where the mask holds, else the element."""
+    def masked_scatter(self, mask: Tensor, source: Tensor) -> Tensor:
+        """The elements of ``source`` in order, where the mask holds; elsewhere the element."""
+    def masked_scatter_(self, mask: Tensor, source: Tensor) -> _Self:
+        """The elements of ``source`` in order, where the mask holds; elsewhere the element."""
     def masked_select(self, mask: Tensor) -> Tensor:
         """The elements where the mask holds, in one dimension."""
     def matmul(self, other: Tensor) -> Tensor:
         """Matrix product of the last two dimensions, batches broadcast; vectors count as a row or a column."""
+    def matrix_power(self, n: builtins.int) -> Tensor:
+        """The product of ``n`` copies of a square matrix, by repeated squaring; ``n`` must not be negative."""
     def max(self, dim: _Any = None, keepdim: builtins.bool = False, *, other: _Any = None) -> _Any:
         """Largest element; along ``dim`` values and positions; with another tensor the larger of each pair."""
     def maximum(self, other: Tensor | _Number) -> Tensor:
@@ -595,6 +689,20 @@ class TensorMethods:
         """Positions drawn with the (unnormalised) probabilities of each row, with or without replacement."""
     def mv(self, vec: Tensor) -> Tensor:
         """Product of a matrix and a vector."""
+    def nan_to_num(
+        self,
+        nan: builtins.float | None = None,
+        posinf: builtins.float | None = None,
+        neginf: builtins.float | None = None,
+    ) -> Tensor:
+        """Numbers for NaN (0) and for the infinities (the largest and the smallest number of the type)."""
+    def nan_to_num_(
+        self,
+        nan: builtins.float | None = None,
+        posinf: builtins.float | None = None,
+        neginf: builtins.float | None = None,
+    ) -> _Self:
+        """Numbers for NaN (0) and for the infinities (the largest and the smallest number of the type)."""
     def nanmean(
         self,
         dim: _Dims = None,
@@ -687,6 +795,8 @@ class TensorMethods:
         """Write normal numbers."""
     def numpy(self, *, force: builtins.bool = False) -> _numpy.ndarray[_Any, _Any]:
         """Return the values as a read-only NumPy array, without a copy where the machine allows; it never changes."""
+    def outer(self, vec2: Tensor) -> Tensor:
+        """The product of every element of one vector with every element of another."""
     def permute(self, *dims: builtins.int | _Sequence[builtins.int]) -> Tensor:
         """The dimensions in another order, sharing storage."""
     def polygamma(self, n: builtins.int) -> Tensor:
@@ -705,6 +815,10 @@ class TensorMethods:
         dtype: _Dtype2 | None = None,
     ) -> Tensor:
         """Product over dimensions (all by default); integers and bools multiply in int64, an empty product is 1."""
+    def put(self, index: Tensor, source: Tensor, accumulate: builtins.bool = False) -> Tensor:
+        """A copy of the tensor with elements put at positions of the flat tensor, or added there."""
+    def put_(self, index: Tensor, source: Tensor, accumulate: builtins.bool = False) -> Tensor:
+        """In-place form of ``put``."""
     def rad2deg(self) -> Tensor:
         """Radians as degrees."""
     def rad2deg_(self) -> _Self:
@@ -781,6 +895,12 @@ class TensorMethods:
         """In-place form of ``scatter_add``."""
     def select(self, dim: builtins.int, index: builtins.int) -> Tensor:
         """The slice at one position of a dimension, sharing storage."""
+    def select_scatter(self, src: Tensor, dim: builtins.int, index: builtins.int) -> Tensor:
+        """A copy of the tensor with another slice at one position of a dimension."""
+    def sgn(self) -> Tensor:
+        """-1, 0 or 1 by the sign of each element, as ``sign``."""
+    def sgn_(self) -> _Self:
+        """-1, 0 or 1 by the sign of each element, as ``sign``."""
     def short(self) -> Tensor:
         """Return the tensor as int16."""
     def sigmoid(self) -> Tensor:
@@ -788,9 +908,11 @@ class TensorMethods:
     def sigmoid_(self) -> _Self:
         """``1 / (1 + exp(-x))`` of each element, with all its digits in both tails."""
     def sign(self) -> Tensor:
-        """-1, 0 or 1 by the sign of each element; 0 for NaN and for both zeros."""
+        """-1, 0 or 1 by the sign of each element; 0 for NaN and for both zeros. Its gradient is 0."""
     def sign_(self) -> _Self:
-        """-1, 0 or 1 by the sign of each element; 0 for NaN and for both zeros."""
+        """-1, 0 or 1 by the sign of each element; 0 for NaN and for both zeros. Its gradient is 0."""
+    def signbit(self) -> Tensor:
+        """Whether each element has a minus, also -0. and not NaN."""
     def sin(self) -> Tensor:
         """Sine of each element, in radians."""
     def sin_(self) -> _Self:
@@ -799,6 +921,15 @@ class TensorMethods:
         """Hyperbolic sine of each element."""
     def sinh_(self) -> _Self:
         """Hyperbolic sine of each element."""
+    def slice_scatter(
+        self,
+        src: Tensor,
+        dim: builtins.int = 0,
+        start: builtins.int | None = None,
+        end: builtins.int | None = None,
+        step: builtins.int = 1,
+    ) -> Tensor:
+        """A copy of the tensor with other slices from ``start`` to ``end`` of a dimension."""
     def softmax(self, dim: builtins.int, dtype: _dtypes.dtype | None = None) -> Tensor:
         """``exp(x) / sum(exp(x))`` along a dimension; NaN where the largest element is infinite or NaN."""
     def sort(
@@ -858,6 +989,8 @@ class TensorMethods:
         """Two dimensions exchanged, sharing storage."""
     def t(self) -> Tensor:
         """The transpose of a matrix; tensors of fewer dimensions as they are."""
+    def take(self, index: Tensor) -> Tensor:
+        """The elements of the flat tensor at positions, in the shape of ``index``; -1 is the last."""
     def take_along_dim(self, indices: Tensor, dim: builtins.int | None = None) -> Tensor:
         """The elements at positions along a dimension, shapes broadcast; of the flat tensor without ``dim``."""
     def tan(self) -> Tensor:
@@ -895,8 +1028,18 @@ class TensorMethods:
         sorted: builtins.bool = True,
     ) -> _ValuesIndices:
         """The ``k`` largest (or smallest) elements of a dimension in order, and their positions."""
+    def trace(self) -> Tensor:
+        """Sum of the main diagonal of a matrix."""
     def transpose(self, dim0: builtins.int, dim1: builtins.int) -> Tensor:
         """Two dimensions exchanged, sharing storage."""
+    def tril(self, diagonal: builtins.int = 0) -> Tensor:
+        """Matrices with zeros above a diagonal."""
+    def tril_(self, diagonal: builtins.int = 0) -> _Self:
+        """Matrices with zeros above a diagonal."""
+    def triu(self, diagonal: builtins.int = 0) -> Tensor:
+        """Matrices with zeros below a diagonal."""
+    def triu_(self, diagonal: builtins.int = 0) -> _Self:
+        """Matrices with zeros below a diagonal."""
     def trunc(self) -> Tensor:
         """Each element without its fraction."""
     def trunc_(self) -> _Self:
@@ -943,6 +1086,8 @@ class TensorMethods:
         correction: _Number | None = None,
     ) -> Tensor:
         """Variance over dimensions: the squares of distances from the mean, divided by n - ``correction``."""
+    def vdot(self, other: Tensor) -> Tensor:
+        """Sum of the products of two vectors."""
     def view(self, *shape: _Any) -> Tensor:
         """The same storage in another shape (one size may be -1), or the same values in another dtype."""
     def view_as(self, other: Tensor) -> Tensor:
