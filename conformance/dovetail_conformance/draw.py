@@ -30,7 +30,8 @@ def draw(arg: Arg, dtype: str, seed: int, *, ties: bool = False) -> Host:
     kind = named(arg.dtype or dtype)
     rng = np.random.default_rng(seed)
     if arg.values is not None:
-        return np.asarray(arg.values).reshape(arg.shape).astype(kind.host)
+        with np.errstate(invalid="ignore", over="ignore"):
+            return np.asarray(arg.values).reshape(arg.shape).astype(kind.host)
     if kind is dovetail.bool:
         return rng.integers(0, 2, arg.shape).astype(bool)
     if not kind.is_floating_point:

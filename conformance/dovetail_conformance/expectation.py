@@ -6,7 +6,7 @@ to its captured decomposition. What only moves or compares is held to another im
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -73,7 +73,7 @@ def expected(session: Session, inv: Invocation) -> list[Expected]:
     if not agree.bitwise and any(floating):
         if agree.kind in ("U", "CR") and single(op):
             return [_by_function(session, inv)]
-        model = judged(session.models, lambda *ts: inv.call(ts), inv.hosts)
+        model = judged(session.models, copied(inv), inv.hosts)
         found = []
         parts = inv.on(dovetail.device(session.models.parts))
         for i, t in enumerate(first):
@@ -83,13 +83,17 @@ def expected(session: Session, inv: Invocation) -> list[Expected]:
     return [_same_bits(session, inv, i, t) for i, t in enumerate(_opinion(session, inv, first))]
 
 
+def copied(inv: Invocation) -> Callable[..., Any]:
+    """The call with copies of its results, so that there is an op to capture even where it returns its input."""
+    return lambda *tensors: [t.clone() for t in inv.call(tensors)]
+
+
 def _composite(session: Session, inv: Invocation, model: Judged, number: int, opinion: Host) -> Expected:
     """The exact result of the decomposition, with its running error."""
     dtype = opinion.dtype.name
     flushes = _any_flush(session, dtype)
     exact, running = settled(model.exact(number), model.error(number, dtype, flush=flushes), opinion)
-    if inv.op.agree is not None and inv.op.agree.kind == "G":
-        running = _at_least(running, inv, opinion)
+    running = _at_least(running, inv, opinion)
     flushed = model.exact(number, [flush(h) for h in model.whole.floating()]) if flushes else None
     return Expected(Agree.running(), exact, running, flushed)
 
@@ -109,15 +113,24 @@ def settled(exact: Reference, running: Number, opinion: Host) -> tuple[Reference
     return replace(exact, value=value, radius=radius), Number(running.maths, running.value, error)
 
 
+ONCE = 0.6
+"""ULP of a result that was computed in a wider dtype and rounded once: no composite is asked for more."""
+
+
 def _at_least(running: Number, inv: Invocation, result: Host) -> Number:
-    """The record's own bound over the terms, whose sizes add up to the result's at least, where it is the larger one."""
+    """One rounding; and for a sum the record's own bound, where it is the larger one.
+
+    The terms are not known here, but their sizes add up to the result's at least.
+    """
     fmt = format_of(result)
-    count = max(max((h.size for h in inv.hosts), default=1) // max(result.size, 1), 1)
-    assert inv.op.agree is not None, "asked for only where there is one"
     size = np.asarray(np.abs(running.value), np.longdouble)
     with quiet():
-        own = inv.op.agree.factor(count) * np.longdouble(fmt.accumulator.unit) * size + ulp_at(size, fmt) / 2
-    return Number(running.maths, running.value, np.maximum(running.error, own))
+        own = np.longdouble(ONCE) * ulp_at(size, fmt)
+        if inv.op.agree is not None and inv.op.agree.kind == "G":
+            count = max(max((h.size for h in inv.hosts), default=1) // max(result.size, 1), 1)
+            own = inv.op.agree.factor(count) * np.longdouble(fmt.accumulator.unit) * size + ulp_at(size, fmt) / 2
+        error = np.where(running.error == 0, running.error, np.maximum(running.error, own))
+    return Number(running.maths, running.value, error)
 
 
 def _by_function(session: Session, inv: Invocation) -> Expected:
@@ -169,7 +182,7 @@ def _by_formula(session: Session, inv: Invocation, like: Any) -> Expected:
     formula = formula_of(op.reference)
     running = None
     if agree.kind == "C":
-        running = judged(session.models, lambda *ts: inv.call(ts), inv.hosts).error(0, dtype.name, flush=flushes)
+        running = judged(session.models, copied(inv), inv.hosts).error(0, dtype.name, flush=flushes)
     flushed = evaluate(formula, *small) if flushes else None
     return Expected(agree, evaluate(formula, *arrays), running, flushed, elementwise=_flat(inv))
 
@@ -198,8 +211,7 @@ def _opinion(session: Session, inv: Invocation, first: list[Any]) -> list[Any]:
 
 def _same_bits(session: Session, inv: Invocation, number: int, t: Any) -> Expected:
     right, flushed = array(t), None
-    dtype = t.dtype.name
-    if t.dtype.is_floating_point and _any_flush(session, dtype):
+    if any(_any_flush(session, name) for name in (t.dtype.name, *(h.dtype.name for h in inv.hosts))):
         flushed = array(inv.with_hosts([flush(h) for h in inv.hosts]).on(session.second)[number])
     agree = inv.op.agree if inv.op.agree is not None and inv.op.agree.bitwise else Agree.exact()
     return Expected(agree, right, None, flushed)

@@ -32,8 +32,8 @@ class Unknown(Exception):
     """A primitive that has no counterpart in the judge's arithmetic."""
 
 
-def step(m: Maths, plan: Plan, inputs: Sequence[Value], ran: Host, kernel: Callable[..., Any]) -> Value:
-    """One equation in an arithmetic; ``ran`` is what it gave on the host, which settles every branch.
+def step(m: Maths, plan: Plan, inputs: Sequence[Value], ran: Host, taken: Sequence[Any]) -> Value:
+    """One equation in an arithmetic; ``ran`` is what it gave on the host for ``taken``, which settles every branch.
 
     Errors: Unknown for a primitive that is not listed.
     """
@@ -42,12 +42,14 @@ def step(m: Maths, plan: Plan, inputs: Sequence[Value], ran: Host, kernel: Calla
         return m.number(ran) if plan.out.dtype.is_floating_point else ran
     if name in _TWO:
         return getattr(m, _TWO[name])(*inputs)
+    if name in ("remainder", "fmod"):
+        return _remainder(m, inputs, ran, taken)
     if name in _ONE:
         return getattr(m, _ONE[name])(*inputs)
     if name in FUNCTIONS:
         return m.function(name, inputs[0])
     if name in MOVES or plan.op.view is not None:
-        return _move(m, plan, inputs, kernel)
+        return _move(m, plan, inputs, plan.kernel)
     made = _HANDLERS.get(name)
     if made is not None:
         return made(m, statics, inputs, plan)
@@ -144,8 +146,12 @@ def _scatter_add(m: Maths, statics: Any, inputs: Sequence[Value], plan: Plan) ->
     return m.add(base, m.linear("scatter_add_elements", collect, source, max(terms, 1)))
 
 
-def _remainder(m: Maths, statics: Any, inputs: Sequence[Value], plan: Plan) -> Number:
-    raise Unknown("a remainder inside a composite")
+def _remainder(m: Maths, inputs: Sequence[Value], ran: Host, taken: Sequence[Any]) -> Number:
+    """x - n y, with the whole number n that the run had."""
+    x, y = (widen(np.asarray(v)) for v in taken)
+    with np.errstate(all="ignore"):
+        count = np.round((x - widen(np.asarray(ran))) / y)
+    return m.sub(inputs[0], m.mul(m.number(np.where(np.isfinite(count), count, 0)), inputs[1]))
 
 
 _HANDLERS: Final[dict[str, Callable[..., Number]]] = {
@@ -159,8 +165,6 @@ _HANDLERS: Final[dict[str, Callable[..., Number]]] = {
     "cumsum": _cumsum,
     "index_add": _index_add,
     "scatter_add_elements": _scatter_add,
-    "remainder": _remainder,
-    "fmod": _remainder,
 }
 
 
@@ -172,4 +176,6 @@ def constant(m: Maths, number: Any, held: Host, dtype: str) -> Value:
     if not isinstance(m, Running):
         return m.number(value)
     rounded = widen(round_to(value, m.format))
-    return Number(m, value, np.asarray(np.abs(rounded - value), np.longdouble), given=True)
+    with np.errstate(all="ignore"):
+        error = np.where(np.isfinite(value), np.abs(rounded - value), np.longdouble(0))
+    return Number(m, value, np.asarray(error, np.longdouble), given=True)

@@ -89,8 +89,9 @@ class Captured:
         for equation in self.program.equations:
             plan, name = equation.plan, equation.outputs[0].spec.dtype.name
             inputs = [env[x.number] if isinstance(x, Var) else x for x in equation.inputs]
+            taken = [self.values[x.number] if isinstance(x, Var) else x for x in equation.inputs]
             for out in equation.outputs:
-                env[out.number] = step(inner.of(name), plan, inputs, self.values[out.number], plan.kernel)
+                env[out.number] = step(inner.of(name), plan, inputs, self.values[out.number], taken)
         return env
 
 

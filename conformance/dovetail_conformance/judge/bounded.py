@@ -259,7 +259,7 @@ def tree_sum(values: Wide, dim: Dim, keepdim: bool) -> Wide:
     rest = [d for d in range(values.ndim) if d not in dims]
     kept = tuple(1 if d in dims else values.shape[d] for d in range(values.ndim))
     short = tuple(values.shape[d] for d in rest)
-    total = np.transpose(values, (*dims, *rest)).reshape(-1, *short)
+    total = np.transpose(values, (*dims, *rest)).reshape(math.prod(values.shape[d] for d in dims), *short)
     if total.shape[0] == 0:
         total = np.zeros((1, *short), np.longdouble)
     while total.shape[0] > 1:
