@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import ml_dtypes
 import numpy as np
 
 BOOL: Final = 0
@@ -21,7 +20,7 @@ COMPLEX: Final = 3
 class dtype:
     """An element type, one object per type: compare with ``is`` or ``==``.
 
-    ``name`` is the plain word ("float32"), ``host`` the NumPy dtype that host copies have, ``itemsize`` the bytes of
+    ``name`` is the plain word ("float32"), ``itemsize`` the bytes of
     an element, ``category`` one of bool, integer, floating, complex.
 
     >>> import dovetail
@@ -29,15 +28,24 @@ class dtype:
     (4, True)
     """
 
-    __slots__ = ("name", "host", "itemsize", "category", "is_signed", "legacy_name")
+    __slots__ = ("name", "_host", "itemsize", "category", "is_signed", "legacy_name")
 
-    def __init__(self, name: str, host: Any, category: int, legacy_name: str) -> None:
+    def __init__(self, name: str, host: Any, category: int, legacy_name: str, itemsize: int | None = None) -> None:
         self.name = name
-        self.host: np.dtype[Any] = np.dtype(host)
-        self.itemsize: int = self.host.itemsize
+        self._host: np.dtype[Any] | None = None if host is None else np.dtype(host)
+        self.itemsize: int = itemsize or self.host.itemsize
         self.category = category
         self.is_signed = category >= FLOATING or (category == INTEGER and not name.startswith("u"))
         self.legacy_name = legacy_name
+
+    @property
+    def host(self) -> np.dtype[Any]:
+        """The NumPy dtype of host copies. That of bfloat16 comes from ml_dtypes, which is loaded when it is needed."""
+        if self._host is None:
+            import ml_dtypes  # a library of its own, which most programs do without
+
+            self._host = np.dtype(getattr(ml_dtypes, self.name))
+        return self._host
 
     @property
     def is_floating_point(self) -> bool:
@@ -76,7 +84,7 @@ uint16 = dtype("uint16", np.uint16, INTEGER, "UInt16")
 uint32 = dtype("uint32", np.uint32, INTEGER, "UInt32")
 uint64 = dtype("uint64", np.uint64, INTEGER, "UInt64")
 float16 = dtype("float16", np.float16, FLOATING, "Half")
-bfloat16 = dtype("bfloat16", ml_dtypes.bfloat16, FLOATING, "BFloat16")
+bfloat16 = dtype("bfloat16", None, FLOATING, "BFloat16", itemsize=2)
 float32 = dtype("float32", np.float32, FLOATING, "Float")
 float64 = dtype("float64", np.float64, FLOATING, "Double")
 complex64 = dtype("complex64", np.complex64, COMPLEX, "ComplexFloat")
@@ -87,7 +95,7 @@ ALL: Final = (
     float16, bfloat16, float32, float64, complex64, complex128,
 )  # fmt: skip
 _BY_NAME: Final = {d.name: d for d in ALL}
-_BY_HOST: Final = {d.host: d for d in ALL}
+_BY_HOST: Final = {d.host: d for d in ALL if d is not bfloat16}
 
 _SIGNED: Final = (int8, int16, int32, int64)
 
@@ -99,7 +107,10 @@ def by_name(name: str) -> dtype:
 
 def from_host(host: Any) -> dtype:
     """Return the type of a NumPy dtype; TypeError when dovetail has no such type."""
-    found = _BY_HOST.get(np.dtype(host))
+    plain = np.dtype(host)
+    if plain.name == bfloat16.name:
+        return bfloat16
+    found = _BY_HOST.get(plain)
     if found is None:
         raise TypeError(
             f"can't convert an array of type {np.dtype(host)}: supported are {', '.join(d.name for d in ALL)}"

@@ -52,11 +52,8 @@ def functions_of(op: Op) -> tuple[Function, Function]:
 
 def _plain(op: Op) -> bool:
     """Whether equal parameters mean the same call: not so for numbers, where 1, 1.0 and True differ."""
-    return not any(
-        "Number" in str(op.signature.python.parameters[p.name].annotation)
-        or "float" in str(op.signature.python.parameters[p.name].annotation)
-        for p in op.signature.statics
-    )
+    notes = (op.signature.annotations.get(p.name, "") for p in op.signature.statics)
+    return not any("Number" in note or "float" in note for note in notes)
 
 
 def general(op: Op) -> Function:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,7 +60,7 @@ class Generator:
 
     def seed(self) -> int:
         """Start the stream of a seed that the operating system draws, and return that seed."""
-        number = secrets.randbits(63)
+        number = int.from_bytes(os.urandom(8), "little") >> 1
         self.manual_seed(number)
         return number
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dovetail.errors import ArgumentTypeError
+
+if TYPE_CHECKING:
+    import inspect
 
 TENSOR: Final = "tensor"
 OPTIONAL: Final = "optional tensor"
@@ -22,28 +23,29 @@ ALIASES: Final = {"axis": "dim", "keepdims": "keepdim", "axes": "dims", "x": "in
 Live = Any
 """Annotates a parameter whose value is no part of the plan: a position, which may differ on every call."""
 
-_MISSING: Final = inspect.Parameter.empty
+MISSING: Final[Any] = object()
+"""The default of a parameter without one."""
+
+VARARGS: Final = 0x04
+"""The flag of a code object that takes ``*args`` (inspect.CO_VARARGS)."""
 
 
-@dataclass(frozen=True, slots=True)
 class Parameter:
     """One parameter of an op: what it is and its default."""
 
-    name: str
-    kind: str
-    default: Any
-    keyword_only: bool
+    __slots__ = ("name", "kind", "default", "keyword_only", "is_input")
 
-    @property
-    def is_input(self) -> bool:
-        """Whether the parameter carries tensors, or numbers that change from call to call like them."""
-        return self.kind in (TENSOR, OPTIONAL, LIST, LIVE)
+    def __init__(self, name: str, kind: str, default: Any, keyword_only: bool) -> None:
+        self.name = name
+        self.kind = kind
+        self.default = default
+        self.keyword_only = keyword_only
+        self.is_input = kind in (TENSOR, OPTIONAL, LIST, LIVE)
+        """Whether it carries tensors, or numbers that change from call to call like them."""
 
 
-def _kind(parameter: inspect.Parameter) -> str:
-    if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-        return VARIADIC
-    annotation = str(parameter.annotation).replace(" ", "")
+def _kind(annotation: str) -> str:
+    annotation = annotation.replace(" ", "")
     if annotation == "Live":
         return LIVE
     if "Sequence[Tensor" in annotation:
@@ -53,22 +55,40 @@ def _kind(parameter: inspect.Parameter) -> str:
     return STATIC
 
 
+def _read(fn: Callable[..., Any]) -> list[Parameter]:
+    """The parameters of a plain function, read off its code: ``inspect`` takes ten times as long, at every import."""
+    code = fn.__code__
+    names = code.co_varnames
+    positional, keyword_only = code.co_argcount, code.co_kwonlyargcount
+    defaults = fn.__defaults__ or ()
+    first_default = positional - len(defaults)
+    keyword_defaults = fn.__kwdefaults__ or {}
+    notes = fn.__annotations__
+    found = [
+        _parameter(name, notes, defaults[i - first_default] if i >= first_default else MISSING, keyword_only=False)
+        for i, name in enumerate(names[:positional])
+    ]
+    if code.co_flags & VARARGS:
+        found.append(Parameter(names[positional + keyword_only], VARIADIC, (), keyword_only=False))
+    found += [
+        _parameter(name, notes, keyword_defaults.get(name, MISSING), keyword_only=True)
+        for name in names[positional : positional + keyword_only]
+    ]
+    return found
+
+
+def _parameter(name: str, notes: Mapping[str, Any], default: Any, *, keyword_only: bool) -> Parameter:
+    return Parameter(name, _kind(str(notes.get(name, ""))), default, keyword_only)
+
+
 class Signature:
     """The parameters of an op in order, and how a call is bound to them."""
 
     def __init__(self, name: str, fn: Callable[..., Any], leave_out: frozenset[str] = frozenset()) -> None:
         self.name = name
-        self.python = inspect.signature(fn)
-        self.parameters: tuple[Parameter, ...] = tuple(
-            Parameter(
-                p.name,
-                _kind(p),
-                () if p.kind is inspect.Parameter.VAR_POSITIONAL else p.default,
-                p.kind is inspect.Parameter.KEYWORD_ONLY,
-            )
-            for p in self.python.parameters.values()
-            if p.name not in leave_out
-        )
+        self._function = fn
+        self.parameters = tuple(p for p in _read(fn) if p.name not in leave_out)
+        self.annotations: dict[str, str] = {name: str(note) for name, note in fn.__annotations__.items()}
         self.index = {p.name: i for i, p in enumerate(self.parameters)}
         self.positional = sum(not p.keyword_only for p in self.parameters)
         self.inputs = tuple(p for p in self.parameters if p.is_input)
@@ -79,6 +99,13 @@ class Signature:
         self._defaults = [p.default for p in self.parameters]
         self.plain = all(p.kind is TENSOR for p in self.inputs)
         self.live = frozenset(i for i, p in enumerate(self.inputs) if p.kind is LIVE)
+
+    @property
+    def python(self) -> inspect.Signature:
+        """The signature as Python prints it, for messages and documentation."""
+        import inspect  # slow to load, and only asked for when something is said about the op
+
+        return inspect.signature(self._function)
 
     def bind(self, args: Sequence[Any], params: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """Return the values of the input parameters in order, and the statics by name."""
@@ -104,7 +131,7 @@ class Signature:
                 )
             values[slot] = value
         for slot, value in enumerate(values):
-            if value is _MISSING:
+            if value is MISSING:
                 raise ArgumentTypeError(
                     f"{self.name}() missing required argument '{self.parameters[slot].name}' (position {slot + 1}): "
                     f"{self.name}{self.python}"
