@@ -16,6 +16,7 @@ from dovetail.autograd.mode import inference_mode as inference_mode
 from dovetail.autograd.mode import is_grad_enabled as is_grad_enabled
 from dovetail.autograd.mode import no_grad as no_grad
 from dovetail.autograd.mode import set_grad_enabled as set_grad_enabled
+from dovetail.contract import discovery as _discovery
 from dovetail.contract.device import Device as device
 from dovetail.contract.selection import get_backend as get_backend
 from dovetail.contract.selection import get_default_device as get_default_device
@@ -89,6 +90,11 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"{__name__}.{name}")
     if name in _FROM:
         return getattr(importlib.import_module(f"{__name__}.{_FROM[name]}"), name)
+    if not name.startswith("_"):
+        _discovery.discover()  # it may be an op that a plugin defines
+        found = _registry.function(name)
+        if found is not None:
+            return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -9,7 +9,12 @@ from dovetail.backend.transfer import transfer as transfer
 from dovetail.contract.backend import CONTRACT_VERSION as CONTRACT_VERSION
 from dovetail.contract.backend import Backend as Backend
 from dovetail.contract.backend import BackendSpec as BackendSpec
+from dovetail.contract.cuda import cuda_driver as cuda_driver
 from dovetail.contract.device import Device as Device
+from dovetail.contract.discovery import register as register
+from dovetail.contract.discovery import register_plugin as register_plugin
+from dovetail.contract.discovery import unregister as unregister
+from dovetail.contract.discovery import unregister_plugin as unregister_plugin
 from dovetail.contract.hookspecs import hookimpl as hookimpl
 from dovetail.contract.kernels import Array as Array
 from dovetail.contract.kernels import Call as Call

@@ -25,10 +25,9 @@ class BackendSpec:
     """What a plugin's hook returns: plain data, made without importing any array library.
 
     ``name`` is the id, ``runtime`` "module:Class" of the :class:`Backend`, ``kinds`` the kinds of device it may
-    have in order of preference, ``priority`` decides the default (highest usable wins), ``probe(kind)`` answers why the
-    backend is not usable for that kind here (None when it is) without creating an array, ``install`` the command
-    line that would
-    make it usable, ``requires`` distributions whose versions are shown.
+    have in order of preference, ``priority`` decides the default (highest usable wins). ``probe(kind)`` answers why
+    the backend is not usable for that kind here (None when it is), without importing an array library. ``install``
+    is the command line that would make it usable, ``requires`` are distributions whose versions are shown.
     """
 
     name: str
@@ -40,6 +39,8 @@ class BackendSpec:
     requires: tuple[str, ...] = ()
     vendor: str = ""
     url: str = ""
+    environment: tuple[str, ...] = ()
+    """Environment variables that change what the backend finds, for reports."""
     contract: int = CONTRACT_VERSION
     host: bool = False
     """Whether its arrays are NumPy arrays in the process' own memory: where host fallbacks run."""

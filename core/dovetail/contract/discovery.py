@@ -6,16 +6,19 @@ import importlib
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pluggy
 
+from dovetail import callers
 from dovetail.contract import hookspecs
 from dovetail.contract.backend import CONTRACT_VERSION, Backend, BackendSpec, Registration
 from dovetail.contract.device import Device
-from dovetail.contract.hookspecs import PROJECT
+from dovetail.contract.hookspecs import PROJECT, Observer
 from dovetail.errors import ArgumentError, BackendError, ContractVersionError, PluginWarning
+from dovetail.record import registry
 
 manager: Final = pluggy.PluginManager(PROJECT)
 manager.add_hookspecs(hookspecs)
@@ -26,8 +29,35 @@ failures: Final[dict[str, BaseException]] = {}
 """Plugins that could not be imported or asked, and what happened."""
 
 _lock: Final = threading.RLock()
-_discovered = False
 _listeners: Final[list[Callable[[], None]]] = []
+
+
+@dataclass
+class _Progress:
+    """How far the search for plugins has come."""
+
+    begun: bool = False
+    done: bool = False
+
+
+@dataclass
+class _Brought:
+    """What a plugin has brought along, and what takes it out again."""
+
+    backends: list[str] = field(default_factory=list)
+    undo: list[Callable[[], None]] = field(default_factory=list)
+
+
+_progress: Final = _Progress()
+_brought: Final[dict[str, _Brought]] = {}
+
+
+def _no_dispatch(observer: Observer) -> Callable[[], None]:
+    raise BackendError("observers see the ops of dispatch, which is not there yet: import dovetail first")
+
+
+take_observer = _no_dispatch
+"""Set by dispatch: lets an observer see every op and returns what takes it out again."""
 
 
 def on_change(listener: Callable[[], None]) -> None:
@@ -40,54 +70,105 @@ def _changed() -> None:
         listener()
 
 
+# ------------------------------------------------------------------------------------------ plugins
+
+
 def discover() -> None:
-    """Load the plugins of the entry point group once, each guarded by itself."""
-    global _discovered
-    if _discovered:
+    """Load the plugins of the entry point group once, each guarded by itself; then say which could not be loaded."""
+    if _progress.done:
         return
     with _lock:
-        if _discovered:
-            return
-        _discovered = True
-        for name, load in _entry_points():
-            _load_plugin(name, load)
+        if _progress.begun:
+            return  # a plugin that uses dovetail while it is loaded, or another thread that was first
+        _progress.begun = True
+        for name, load_plugin in _entry_points():
+            try:
+                register_plugin(load_plugin(), name)
+            except (Exception, SystemExit) as error:  # whatever a stranger's module does, the host goes on
+                failures[name] = error
+        _progress.done = True
+    if failures:
+        # only now: where warnings are errors, this one ends the call, but no plugin is left out because of it
+        warnings.warn(_failure_text(), PluginWarning, stacklevel=callers.level())
 
 
-def _entry_points() -> Iterable[tuple[str, Callable[[], Any]]]:
+def _entry_points() -> Iterator[tuple[str, Callable[[], Any]]]:
     from importlib.metadata import entry_points  # the seam to the plugins: costs time that `import dovetail` saves
 
-    return [(e.name, e.load) for e in entry_points(group=PROJECT)]
+    seen: set[tuple[str, str]] = set()  # a distribution can be on the path twice
+    for entry in entry_points(group=PROJECT):
+        if (entry.name, entry.value) not in seen:
+            seen.add((entry.name, entry.value))
+            yield entry.name, entry.load
 
 
-def _load_plugin(name: str, load: Callable[[], Any]) -> None:
-    try:
-        plugin = load()
-        register_plugin(plugin, name)
-    except Exception as error:  # whatever a stranger's module does, the host goes on
-        failures[name] = error
-        warnings.warn(
-            f"the dovetail plugin {name!r} could not be loaded and is left out: {type(error).__name__}: {error} "
-            "(`dovetail doctor` shows the cause)",
-            PluginWarning,
-            stacklevel=2,
-        )
+def _failure_text() -> str:
+    causes = "; ".join(f"{name!r}: {type(e).__name__}: {e}" for name, e in failures.items())
+    return (
+        f"dovetail plugins that could not be loaded are left out ({causes}); `dovetail doctor` shows where it happened"
+    )
 
 
 def register_plugin(plugin: Any, name: str) -> None:
-    """Register an object with hook implementations, and take up the backends that it announces."""
+    """Register an object with hook implementations, and take up the backends, ops and observers that it brings.
+
+    When one of its hooks fails, nothing of the plugin stays.
+    """
     with _lock:
+        if manager.has_plugin(name):
+            raise ArgumentError(f"a plugin named {name!r} is registered already: unregister_plugin({name!r}) first")
         manager.register(plugin, name=name)
-        manager.check_pending()
+        brought = _brought[name] = _Brought()
         try:
-            hook = getattr(plugin, "dovetail_backends", None)
-            for spec in hook() if hook is not None else ():
-                register(spec, source=name)
-        except Exception:
-            manager.unregister(name=name)
+            manager.check_pending()
+            _ask(plugin, name, brought)
+        except BaseException:
+            unregister_plugin(name)
             raise
 
 
-def register(spec: BackendSpec, *, source: str = "register_backend()", replace: bool = False) -> None:
+def _ask(plugin: Any, name: str, brought: _Brought) -> None:
+    for spec in _called(plugin, "dovetail_backends"):
+        register(spec, source=name)
+        brought.backends.append(spec.name)
+    before = {op.name for op in registry.ops()} | {front.name for front in registry.fronts()}
+    try:
+        _called(plugin, "dovetail_ops")
+    finally:
+        after = [op.name for op in registry.ops()] + [front.name for front in registry.fronts()]
+        brought.undo += [_remover(added) for added in after if added not in before]
+    for observer in _called(plugin, "dovetail_observers"):
+        brought.undo.append(take_observer(observer))
+
+
+def _called(plugin: Any, hook: str) -> Iterable[Any]:
+    function = getattr(plugin, hook, None)
+    return (function() if function is not None else None) or ()
+
+
+def _remover(op: str) -> Callable[[], None]:
+    return lambda: registry.remove(op)
+
+
+def unregister_plugin(name: str) -> None:
+    """Take a plugin out again with the backends, ops and observers that it brought."""
+    with _lock:
+        if not manager.has_plugin(name):
+            raise ArgumentError(f"no plugin named {name!r} is registered: {', '.join(_brought) or 'none is'}")
+        manager.unregister(name=name)
+        brought = _brought.pop(name, _Brought())
+        for undo in brought.undo:
+            undo()
+        for backend in brought.backends:
+            registrations.pop(backend, None)
+            Device.forget(backend)
+    _changed()
+
+
+# ------------------------------------------------------------------------------------------ backends
+
+
+def register(spec: BackendSpec, *, source: str = "register()", replace: bool = False) -> None:
     """Announce a backend. An id that is taken is an error unless ``replace``; the first one stays."""
     if not isinstance(spec, BackendSpec):
         raise ArgumentError(f"{source}: a backend is announced by a BackendSpec, got {type(spec).__name__}")
@@ -128,16 +209,19 @@ def unknown_backend(name: str) -> BackendError:
 
 def _describe(registration: Registration) -> str:
     spec = registration.spec
-    why = reason(spec.name, spec.kinds[0])
+    why = reason(spec.name)
     if why is None:
         return f"{spec.name} (usable)"
     return f"{spec.name} (not usable: {why}{f'; install with: {spec.install}' if spec.install else ''})"
 
 
-def reason(name: str, kind: str) -> str | None:
-    """Why a kind of device of a backend cannot be used, None when it can; probed once."""
+def reason(name: str, kind: str | None = None) -> str | None:
+    """Why a kind of device of a backend (without it: any of them) cannot be used, None when it can; probed once."""
     registration = registrations[name]
     spec = registration.spec
+    if kind is None:
+        answers = [reason(name, each) for each in spec.kinds]
+        return None if None in answers else answers[0]
     if spec.contract != CONTRACT_VERSION:
         side = "the plugin" if spec.contract < CONTRACT_VERSION else "dovetail"
         return (
@@ -173,18 +257,41 @@ def _load(registration: Registration) -> Backend:
     spec = registration.spec
     if spec.contract != CONTRACT_VERSION:
         raise ContractVersionError(f"backend {spec.name!r} cannot be used: {reason(spec.name, spec.kinds[0])}")
+    why = reason(spec.name)
+    if why is not None:
+        raise BackendError(f"backend {spec.name!r} cannot be used here: {why}.{_install_line(spec)}")
     module, _, attribute = spec.runtime.partition(":")
     try:
         made = getattr(importlib.import_module(module), attribute)(spec)
-    except ImportError as error:
-        line = f" Install it with: {spec.install}" if spec.install else ""
-        raise BackendError(f"backend {spec.name!r} cannot be loaded: {error}.{line}") from error
+    except Exception as error:  # whatever the library does when it is imported or started
+        line = _install_line(spec) if isinstance(error, ImportError) else ""
+        raise BackendError(
+            f"backend {spec.name!r} cannot be loaded: {type(error).__name__}: {error}.{line} (`dovetail doctor "
+            f"{spec.name}` shows more)"
+        ) from error
     if not isinstance(made, Backend):
         raise BackendError(f"backend {spec.name!r}: {spec.runtime} is not a dovetail.backend.Backend")
-    manager.hook.dovetail_kernels(backend=spec.name, table=made.kernels)
+    _add_kernels(made)
     _loaded_in[spec.name] = os.getpid()
     return made
 
+
+def _install_line(spec: BackendSpec) -> str:
+    return f" Install it with: {spec.install}" if spec.install else ""
+
+
+def _add_kernels(runtime: Backend) -> None:
+    """Let plugins add kernels, each guarded by itself."""
+    for implementation in manager.hook.dovetail_kernels.get_hookimpls():
+        known = {"backend": runtime.name, "table": runtime.kernels}
+        try:
+            implementation.function(**{name: known[name] for name in implementation.argnames})
+        except Exception as error:  # the backend goes on with the kernels that it has
+            failures[implementation.plugin_name] = error
+            warnings.warn(_failure_text(), PluginWarning, stacklevel=callers.level())
+
+
+# ------------------------------------------------------------------------------------------ forks
 
 _loaded_in: Final[dict[str, int]] = {}
 
@@ -197,14 +304,21 @@ def _check_fork(runtime: Backend) -> None:
         )
 
 
-def _forget_runtimes_after_fork() -> None:
+def _after_fork() -> None:
     """In a forked child every device asks again for its runtime, so that one that cannot survive says so."""
-    for name, registration in registrations.items():
-        if registration.runtime is not None and not registration.runtime.fork_safe:
-            Device.forget(name)
+    _lock.release()
+    unsafe = [r.spec.name for r in registrations.values() if r.runtime is not None and not r.runtime.fork_safe]
+    for name in unsafe:
+        Device.forget(name)
+    if unsafe:
+        _changed()  # bound kernels know their library without asking for the runtime
 
 
-os.register_at_fork(after_in_child=_forget_runtimes_after_fork) if hasattr(os, "register_at_fork") else None
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_after_fork)
+
+
+# ------------------------------------------------------------------------------------------ choosing
 
 
 def host_device() -> Device | None:
@@ -220,10 +334,18 @@ def host_device() -> Device | None:
 def usable(kind: str | None = None) -> list[BackendSpec]:
     """Backends that can be used here (for that kind of device), the one of highest priority first."""
     discover()
-    found = [
-        r.spec for r in registrations.values() if reason(r.spec.name, kind or r.spec.kinds[0]) is None
-    ]
-    return sorted(found, key=lambda s: -s.priority)
+    return list(_usable(kind))
+
+
+def best() -> BackendSpec | None:
+    """The usable backend of highest priority; those below it are not even probed."""
+    discover()
+    return next(_usable(None), None)
+
+
+def _usable(kind: str | None) -> Iterator[BackendSpec]:
+    specs = [r.spec for r in registrations.values()]
+    return (s for s in sorted(specs, key=lambda s: -s.priority) if reason(s.name, kind) is None)
 
 
 Device.loader = load

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from dovetail.contract.kernels import KernelTable
 
 PROJECT: Final = "dovetail"
+Observer = Callable[[str, tuple[Any, ...], tuple[Any, ...]], None]
+"""``observer(op name, input specs, output specs)``: told of every op that runs."""
+
 hookspec: Final = pluggy.HookspecMarker(PROJECT)
 hookimpl: Final = pluggy.HookimplMarker(PROJECT)
 
@@ -31,11 +34,14 @@ def dovetail_kernels(backend: str, table: KernelTable) -> None:
 
 @hookspec
 def dovetail_ops() -> None:
-    """Define ops of one's own with ``@dovetail.ops.op``; called once, after the built-in ops exist."""
+    """Define ops of one's own with ``@dovetail.ops.definition.op``; called once, after the built-in ops exist.
+
+    They become functions of the top package and methods of tensors like the built-in ones.
+    """
 
 
 @hookspec
-def dovetail_observers() -> Iterable[Callable[[str, tuple[Any, ...], tuple[Any, ...]], None]]:
+def dovetail_observers() -> Iterable[Observer]:
     """Give functions ``observer(op name, input specs, output specs)`` that see every op of the process."""
     raise NotImplementedError
 

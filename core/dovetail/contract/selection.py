@@ -13,9 +13,17 @@ from contextvars import ContextVar, Token
 from pathlib import Path
 from typing import Any, Final
 
+from dovetail import callers
 from dovetail.contract import discovery
 from dovetail.contract.device import Device
-from dovetail.errors import ArgumentTypeError, BackendError, DeviceError, DeviceSubstitutionWarning
+from dovetail.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    BackendError,
+    DeviceError,
+    DeviceSubstitutionWarning,
+    DovetailError,
+)
 
 ENVIRONMENT: Final = "DOVETAIL_BACKEND"
 
@@ -37,26 +45,38 @@ def source_of_default() -> str:
         return "with block"
     if _set is not None:
         return "set_backend() or set_default_device()"
-    if os.environ.get(ENVIRONMENT):
-        return f"environment variable {ENVIRONMENT}"
-    return f"project file {_project_file()[0]}" if _project_file()[1] else "highest priority"
+    return _outside()[1] or "highest priority"
 
 
 def _find_fallback() -> Device:
-    """Environment, project file, or the usable backend of highest priority."""
+    """Environment, project file, or the usable backend of highest priority; read once."""
     global _fallback
-    specs = discovery.usable()
-    if not specs:
+    wanted, source = _outside()
+    best = discovery.best()
+    if best is None:
         raise BackendError("no backend is usable here; `dovetail doctor` says why")
-    wanted = os.environ.get(ENVIRONMENT) or _project_file()[1]
-    found = _parse(wanted, None, specs[0].name) if wanted else first_device(specs[0].name)
+    try:
+        found = _parse(wanted, None, best.name) if wanted else first_device(best.name)
+    except DovetailError as error:
+        if wanted:
+            error.add_note(f"{wanted!r} was asked for by the {source}")
+        raise
     with _lock:
         _fallback = found
     return found
 
 
-def _project_file() -> tuple[str, str | None]:
-    """The ``backend`` (or ``device``) of ``[tool.dovetail]`` in the nearest pyproject.toml."""
+def _outside() -> tuple[str, str]:
+    """What environment or project file ask for, and which of them it was; empty texts when neither says anything."""
+    wanted = os.environ.get(ENVIRONMENT, "").strip()
+    if wanted:
+        return wanted, f"environment variable {ENVIRONMENT}"
+    path, wanted = project_file()
+    return (wanted, f"project file {path}") if wanted else ("", "")
+
+
+def project_file() -> tuple[str, str]:
+    """The nearest pyproject.toml, and the ``device`` or ``backend`` of its table ``[tool.dovetail]``, if any."""
     here = Path.cwd()
     for folder in (here, *here.parents):
         path = folder / "pyproject.toml"
@@ -64,13 +84,23 @@ def _project_file() -> tuple[str, str | None]:
             text = path.read_text(encoding="utf-8")
         except OSError:
             continue
-        if "[tool.dovetail]" not in text:
-            return str(path), None
-        import tomllib  # costs as much as a small backend: only where the table exists
+        return str(path), _asked_in(path, text)
+    return "", ""
 
-        table: dict[str, Any] = tomllib.loads(text)["tool"]["dovetail"]
-        return str(path), table.get("device") or table.get("backend")
-    return "", None
+
+def _asked_in(path: Path, text: str) -> str:
+    if "tool.dovetail" not in text:
+        return ""
+    import tomllib  # costs as much as a small backend: only where the table exists
+
+    try:
+        table: Any = tomllib.loads(text).get("tool", {}).get("dovetail", {})
+        wanted: Any = table.get("device") or table.get("backend") or ""
+    except (tomllib.TOMLDecodeError, AttributeError) as error:
+        raise ArgumentError(f"[tool.dovetail] in {path} cannot be read: {error}") from error
+    if not isinstance(wanted, str):
+        raise ArgumentError(f"[tool.dovetail] in {path}: a device or backend is a text, got {wanted!r}")
+    return wanted
 
 
 def first_device(backend: str) -> Device:
@@ -140,7 +170,7 @@ def _substitute(kind: str, index: int | None, current: str) -> Device:
     specs = discovery.usable(kind)
     if not specs:
         reasons = [
-            f"{name}: {discovery.reason(name, kind)}"
+            f"{name}: {discovery.reason(name, kind)}" + (f", {r.spec.install}" if r.spec.install else "")
             for name, r in discovery.registrations.items()
             if kind in r.spec.kinds
         ]
@@ -151,7 +181,7 @@ def _substitute(kind: str, index: int | None, current: str) -> Device:
         warnings.warn(
             f"device {kind!r} means {specs[0].name}:{kind}: the selected backend {current!r} has no such device",
             DeviceSubstitutionWarning,
-            stacklevel=5,
+            stacklevel=callers.level(),
         )
     return _existing(specs[0].name, kind, index)
 
@@ -166,9 +196,7 @@ def _unknown_device(text: str, kinds: set[str]) -> DeviceError:
     known = sorted(kinds | set(discovery.registrations))
     close = difflib.get_close_matches(text.split(":")[0], known, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    installs = [
-        f"{r.spec.name}: {r.spec.install}" for r in discovery.registrations.values() if r.spec.install
-    ]
+    installs = [f"{r.spec.name}: {r.spec.install}" for r in discovery.registrations.values() if r.spec.install]
     return DeviceError(
         f"unknown device {text!r}.{hint} Kinds: {', '.join(sorted(kinds))}; backends: "
         f"{', '.join(discovery.registrations)}. More backends: {'; '.join(installs) or 'none known'}"

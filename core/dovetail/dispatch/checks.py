@@ -6,10 +6,10 @@ kept and raised at the next read, with the op's name and place: never a read per
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from dovetail import callers
 from dovetail.dispatch import state
 from dovetail.tensor.tensor import Tensor
 
@@ -50,12 +50,12 @@ def run(plan: Plan, inputs: Sequence[Any], trace: Trace | None) -> None:
 def _one(plan: Plan, check: ValueCheck, arguments: Sequence[Any], trace: Trace | None) -> None:
     bad: Tensor = check.bad(*arguments, **plan.statics)
     if trace is not None:
-        trace.add_check(bad, plan.op.name, _place())
+        trace.add_check(bad, plan.op.name, callers.line())
         return
     runtime = plan.device.runtime
     if runtime.asynchronous(plan.device):
         kept = tuple(arguments)
-        _pending.append(Pending(bad, lambda: check.error(*kept, **plan.statics), _place()))
+        _pending.append(Pending(bad, lambda: check.error(*kept, **plan.statics), callers.line()))
         if len(_pending) >= MAX_PENDING:
             raise_pending()
         return
@@ -63,14 +63,6 @@ def _one(plan: Plan, check: ValueCheck, arguments: Sequence[Any], trace: Trace |
         error = check.error(*arguments, **plan.statics)
         assert error is not None, f"a check of {plan.op.name} found a mistake and cannot say which"
         raise error
-
-
-def _place() -> str:
-    """The innermost line outside the framework."""
-    for frame in reversed(traceback.extract_stack()):
-        if "dovetail" not in frame.filename:
-            return f"{frame.filename}:{frame.lineno}"
-    return "unknown line"
 
 
 def raise_pending() -> None:

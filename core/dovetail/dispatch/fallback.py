@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from dovetail import settings
+from dovetail import callers, settings
 from dovetail.contract import discovery
 from dovetail.contract.device import Device
 from dovetail.contract.kernels import Call
@@ -59,7 +59,7 @@ def _say(key: tuple[str, str]) -> None:
         f"{key[0]}: backend {key[1]!r} has neither a kernel nor a decomposition; it runs on the host, with a transfer "
         "there and back each time (dovetail.set_host_fallback('error') makes this an error)",
         HostFallbackWarning,
-        stacklevel=6,
+        stacklevel=callers.level(),
     )
 
 

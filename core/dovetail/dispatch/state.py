@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from dovetail.contract.hookspecs import Observer
     from dovetail.program.trace import Trace
 
 _lock: Final = threading.Lock()
@@ -32,7 +33,6 @@ grad_enabled: Final[ContextVar[bool]] = ContextVar("grad_enabled", default=True)
 tracing: Final[ContextVar[Trace | None]] = ContextVar("tracing", default=None)
 anomaly: Final[ContextVar[bool]] = ContextVar("anomaly", default=False)
 
-Observer = Callable[[str, tuple[Any, ...], tuple[Any, ...]], None]
 observers: list[Observer] = []
 
 

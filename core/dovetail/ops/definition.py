@@ -23,7 +23,18 @@ if TYPE_CHECKING:
     from dovetail.record.rules import DtypeRule, ShapeRule
     from dovetail.record.samples import Samples
 
-__all__ = ["Live", "NoDecomposition", "Number", "OpFunction", "ValueCheck", "bind", "front", "op", "property_of", "titled"]
+__all__ = [
+    "Live",
+    "NoDecomposition",
+    "Number",
+    "OpFunction",
+    "ValueCheck",
+    "bind",
+    "front",
+    "op",
+    "property_of",
+    "titled",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -83,9 +94,11 @@ def op(
     of the first input; ``unview`` puts a new value of the view back. ``nondifferentiable`` says why no gradient
     exists. ``sugar`` maps keywords that only abbreviate other ops (``add(x, y, alpha=2)``) to functions that take
     them; kernels never see these. ``updates`` numbers the inputs that the results are new values of, in order: a
-    kernel that takes ``out=`` may write into them. ``internal`` keeps the op out of the public namespace. ``backward_name`` is what
+    kernel that takes ``out=`` may write into them. ``internal`` keeps the op out of the public namespace.
+    ``backward_name`` is what
     PyTorch calls the node in ``grad_fn`` where that is not the op's own name in capitals: a text, or a function of the
-    input specs and parameters. ``samples``, ``agree`` and ``reference`` are what conformance draws, demands and compares
+    input specs and parameters. ``samples``, ``agree`` and ``reference`` are what conformance draws, demands and
+    compares
     with.
     """
 
@@ -157,9 +170,7 @@ def _bind(record: Op, function: Callable[..., Any], bare: Callable[..., Any]) ->
             setattr(Tensor, f"__i{operator}__", written)
 
 
-def front(
-    *, method: bool | Sequence[str] = False, public: bool = True
-) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def front(*, method: bool | Sequence[str] = False, public: bool = True) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a public function that only chooses between ops by the form of the call, and bind it to Tensor.
 
     With ``public=False`` it is a method only; names that end in an underscore always are.
@@ -188,6 +199,23 @@ def bind(name: str, method: Any) -> None:
     setattr(Tensor, name, method)
 
 
-def property_of(name: str, getter: Callable[[Tensor], Any], setter: Callable[[Tensor, Any], None] | None = None) -> None:
+def _unbind(removed: Op | registry.Front) -> None:
+    """Take the methods of an op that exists no longer from Tensor."""
+    names = list(removed.methods)
+    if isinstance(removed, Op):
+        names += removed.inplace
+        if removed.operator is not None:
+            names += [f"__{prefix}{removed.operator}__" for prefix in ("", "r", "i")]
+    for name in names:
+        if name in vars(Tensor):
+            delattr(Tensor, name)
+
+
+registry.on_removal(_unbind)
+
+
+def property_of(
+    name: str, getter: Callable[[Tensor], Any], setter: Callable[[Tensor, Any], None] | None = None
+) -> None:
     """Bind a computed attribute to Tensor."""
     setattr(Tensor, name, property(getter, setter))

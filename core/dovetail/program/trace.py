@@ -7,12 +7,12 @@ variable; at the end every holder whose variable has changed is written back aft
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
+from dovetail import callers
 from dovetail.dispatch.aliasing import raw, stale
 from dovetail.dispatch.constants import Constant
 from dovetail.errors import CaptureError
@@ -251,7 +251,4 @@ class Trace:
 
 def user_line() -> str:
     """The innermost line outside the framework, as file, number and text."""
-    for frame in reversed(traceback.extract_stack()):
-        if f"{__package__.split('.')[0]}/" not in frame.filename.replace("\\", "/"):
-            return f"{frame.filename}:{frame.lineno}: {frame.line}"
-    return "an unknown line"
+    return callers.line()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _ops: Final[dict[str, Op]] = {}
 _fronts: Final[dict[str, Front]] = {}
+_on_removal: Final[list[Callable[[Op | Front], None]]] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +48,29 @@ def _where(name: str) -> str:
 
 def remove(name: str) -> None:
     """Take an op out again (plugins and tests that define one for a while)."""
-    _ops.pop(name, None)
-    _fronts.pop(name, None)
+    for found in (_ops.pop(name, None), _fronts.pop(name, None)):
+        if found is not None:
+            for listener in _on_removal:
+                listener(found)
+
+
+def on_removal(listener: Callable[[Op | Front], None]) -> None:
+    """Call ``listener`` with every op and front that is taken out: what was bound for it goes too."""
+    _on_removal.append(listener)
 
 
 def get(name: str) -> Op:
     """Return the op of that name; KeyError when there is none."""
     return _ops[name]
+
+
+def function(name: str, *, public: bool = True) -> Callable[..., Any] | None:
+    """Return the function of an op or front; without ``public=False`` only one of the top package."""
+    op = _ops.get(name)
+    if op is not None:
+        return None if public and op.internal else op.call
+    front = _fronts.get(name)
+    return None if front is None or (public and not front.public) else front.function
 
 
 def ops() -> Iterator[Op]:
