@@ -1,0 +1,22 @@
+"""Versions of installed distributions, read from their metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+
+
+def installed(names: Iterable[str]) -> dict[str, str]:
+    """Return the versions of those distributions that are installed."""
+    found: dict[str, str] = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names and versions of what is installed in one line."""
+    return ", ".join(f"{name} {number}" for name, number in installed(names).items())
