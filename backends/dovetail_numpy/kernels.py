@@ -388,3 +388,21 @@ def _uniform(words: Array, dtype: dtypes.dtype, low: float, high: float) -> Arra
 @table(ops.normal_from_words)
 def _normal(words: Array, dtype: dtypes.dtype, mean: float, std: float) -> Array:
     return philox.normal_from_words(words, dtype=dtype.host, mean=mean, std=std)
+
+
+@table.binder(ops.clamp)
+def _clamp(call: Call) -> Kernel | None:
+    """One pass per bound, the second one in place."""
+    if call.output.dtype in HALF:
+        return None
+    shape = call.output.shape
+
+    def kernel(x: Array, low: Array | None, high: Array | None) -> Array:
+        if high is None:
+            return np.maximum(x, low, out=...)
+        if low is None:
+            return np.minimum(x, high, out=...)
+        found = np.maximum(x, low, out=...)
+        return np.minimum(found, high, out=found) if found.shape == shape else np.minimum(found, high, out=...)
+
+    return kernel

@@ -410,7 +410,16 @@ def _clamp_name(input: Spec, *bounds: Spec | None) -> str:
     return f"ClampBackward{int(not any(b is not None and b.shape for b in bounds))}"
 
 
+def _clamp_bounds(input: Spec, min: Spec | None, max: Spec | None) -> dict[str, Any]:
+    if min is None and max is None:
+        raise ArgumentRuntimeError("clamp: At least one of 'min' or 'max' must not be None")
+    return {}
+
+
 @op(
+    shape=rules.broadcast,
+    dtype=rules.promote,
+    canon=_clamp_bounds,
     method=["clamp", "clip"],
     inplace=True,
     samples=calls(
@@ -426,11 +435,22 @@ def _clamp_name(input: Spec, *bounds: Spec | None) -> str:
 )
 def clamp(input: Tensor, min: Tensor | Number | None = None, max: Tensor | Number | None = None) -> Tensor:
     """Each element moved into ``[min, max]`` (numbers or tensors); the gradient at the edges is 1."""
-    if min is None and max is None:
-        raise ArgumentRuntimeError("clamp: At least one of 'min' or 'max' must not be None")
     result = input
     if min is not None:
-        result = where(result < min, min, result)
+        result = maximum(result, min)
     if max is not None:
-        result = where(result > max, max, result)
+        result = minimum(result, max)
     return result
+
+
+@clamp.vjp
+def _clamp_gradient(g: Tensor, input: Tensor, min: Tensor | None, max: Tensor | None) -> Any:
+    """To the element where it lies inside or on an edge (a NaN does not), else to the bound that took its place."""
+    zero = _zero(g)
+    raised = None if min is None else input < min
+    lifted = input if min is None else maximum(input, min)
+    cut = None if max is None else lifted > max
+    inner = g if min is None else where(input >= min, g, zero)
+    inner = inner if max is None else where(lifted <= max, inner, zero)
+    rest = g if cut is None else where(cut, zero, g)
+    return inner, None if raised is None else where(raised, rest, zero), None if cut is None else where(cut, g, zero)
