@@ -13,6 +13,7 @@ from dovetail.ops.normalization import (
     SIGNS,
     Shape,
     affine,
+    centre,
     channel_dims,
     check_channels,
     computed,
@@ -57,7 +58,7 @@ def batch_norm_backward(
     dims = channel_dims(input.ndim)
     wide = wider(input.dtype)
     x, g = input.to(wide), grad.to(wide)
-    centred = x - x.mean(dims, True)
+    _, centred = centre(x, dims)
     scale = (centred * centred).mean(dims, True).add(eps).rsqrt()
     normal = centred * scale
     product = g * normal
@@ -108,13 +109,12 @@ def batch_norm_by_batch(
     """
     dims = channel_dims(input.ndim)
     x = input.to(wider(input.dtype))
-    mean = x.mean(dims)
-    centred = x - per_channel(mean, input.ndim)
+    mean, centred = centre(x, dims)
     squares = (centred * centred).sum(dims)
     count = math.prod(input.shape[d] for d in dims)
     var = squares / count
     out = affine(centred * per_channel((var + eps).rsqrt(), input.ndim), weight, bias)
-    return out.to(input.dtype), mean, squares / (count - 1)
+    return out.to(input.dtype), mean.reshape(-1), squares / (count - 1)
 
 
 @batch_norm_by_batch.vjp
@@ -148,7 +148,7 @@ def _through_statistics(input: Tensor, mean_grad: Tensor | None, var_grad: Tenso
     if mean_grad is not None:
         total = total + per_channel(mean_grad, input.ndim) / count
     if var_grad is not None:
-        total = total + (x - x.mean(dims, True)) * per_channel(var_grad, input.ndim) * (2 / (count - 1))
+        total = total + centre(x, dims)[1] * per_channel(var_grad, input.ndim) * (2 / (count - 1))
     return total.expand(input.shape).to(input.dtype)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from dovetail import dtypes
 from dovetail.errors import ArgumentRuntimeError, ArgumentTypeError, ShapeError
 from dovetail.ops.definition import op
-from dovetail.ops.normalization import SIGNS, Shape, affine, computed
+from dovetail.ops.normalization import SIGNS, Shape, affine, centre, computed
 from dovetail.ops.precision import wider
 from dovetail.record.agree import Agree
 from dovetail.record.samples import Arg, call, calls, error
@@ -92,7 +92,7 @@ def layer_norm_backward(
     dims = _last(len(normalized_shape))
     wide = wider(input.dtype)
     x, g = input.to(wide), grad.to(wide)
-    centred = x - x.mean(dims, True)
+    _, centred = centre(x, dims)
     scale = (centred * centred).mean(dims, True).add(eps).rsqrt()
     normal = centred * scale
     h = g if weight is None else g * weight.to(wide)
@@ -161,7 +161,7 @@ def layer_norm(
     """
     dims = _last(len(normalized_shape))
     x = input.to(wider(input.dtype))
-    centred = x - x.mean(dims, True)
+    _, centred = centre(x, dims)
     out = centred * (centred * centred).mean(dims, True).add(eps).rsqrt()
     if weight is not None:
         out = out * weight.to(out.dtype)

@@ -83,3 +83,14 @@ def affine(normal: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor
     if weight is not None:
         normal = normal * per_channel(weight.to(normal.dtype), normal.ndim)
     return normal if bias is None else normal + per_channel(bias.to(normal.dtype), normal.ndim)
+
+
+def centre(x: Tensor, dims: Shape) -> tuple[Tensor, Tensor]:
+    """The mean over dimensions, and the numbers without it.
+
+    The mean is rounded, and far from 0 that would cost the small differences their digits: what is left of it in them
+    is taken away as well (T. Chan, G. Golub and R. LeVeque, *The American Statistician* 37, 1983).
+    """
+    mean = x.mean(dims, True)
+    centred = x - mean
+    return mean, centred - centred.mean(dims, True)
