@@ -55,6 +55,10 @@ class DimensionError(DovetailError, IndexError):
     """A dimension that the tensor does not have."""
 
 
+class EmptyReduction(DimensionError, RuntimeError):
+    """An extreme of nothing: PyTorch raises one type for all dimensions and the other for one."""
+
+
 class IntegerDivisionByZero(DovetailError, ZeroDivisionError, RuntimeError):
     """An integer division or remainder whose divisor is zero."""
 

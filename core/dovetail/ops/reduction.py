@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dovetail import dtypes
-from dovetail.errors import DimensionError, ShapeError
+from dovetail.errors import DimensionError, EmptyReduction, ShapeError
 from dovetail.ops.arithmetic import maximum, minimum
 from dovetail.ops.definition import NoDecomposition, front, op, titled
 from dovetail.ops.results import MinMax, ValuesIndices
@@ -110,7 +110,7 @@ def _not_empty(name: str) -> Any:
     def rule(input: Spec, *, dim: Any, keepdim: bool = False) -> Any:
         dims = (dim,) if isinstance(dim, int) else dim
         if builtins.any(input.ndim and input.shape[d] == 0 for d in dims):
-            raise DimensionError(
+            raise EmptyReduction(
                 f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim "
                 f"with the 'dim' argument. (shape {list(input.shape)}, dim {list(dims)})"
             )
