@@ -1,0 +1,1 @@
+"""The rows of the shared semantics as data: what every backend answers, read off PyTorch unless said otherwise."""
