@@ -79,7 +79,7 @@ def _rsqrt_double(x: Array) -> Array:
     if far.any():
         scale = np.where(np.abs(x) > 1, 2.0**-200, 2.0**200)
         result = np.where(far, np.sqrt(1 / (x * scale * scale)) * scale, result)
-        result = np.where(x == 0, 1 / x, result)
+        result = np.where(x == 0, 1 / x, np.where(x < 0, np.nan, result))
     return np.asarray(result)
 
 

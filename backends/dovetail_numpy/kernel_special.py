@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import numpy as np
+
 from dovetail.backend import Call, KernelTable, dtypes, ops
 from dovetail_numpy.binding import HALF, Kernel, doubled, elementwise
 
@@ -34,4 +36,12 @@ table.binder(ops.erf, out=True)(_scipy("erf"))
 table.binder(ops.erfinv, out=True)(_scipy("erfinv"))
 table.binder(ops.digamma, out=True)(_scipy("digamma", only_single=True))
 table.binder(ops.erfc, out=True)(_scipy("erfc", only_single=True))
-table.binder(ops.lgamma, out=True)(_scipy("gammaln", only_single=True))
+
+
+@table.binder(ops.lgamma)
+def _lgamma(call: Call) -> Kernel | None:
+    """SciPy says -inf for -inf, where C and everybody else say inf."""
+    kernel = _scipy("gammaln", only_single=True)(call)
+    if kernel is None:
+        return None
+    return lambda x: np.where(np.isneginf(x.astype(np.float32)), x.dtype.type(np.inf), kernel(x))
