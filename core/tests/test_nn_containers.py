@@ -152,9 +152,7 @@ def test_module_dict_is_a_dict() -> None:
 
 
 def test_module_dict_says_what_it_cannot_take() -> None:
-    with pytest.raises(
-        TypeError, match=r"ModuleDict.update should be called with an iterable of key/value pairs"
-    ):
+    with pytest.raises(TypeError, match=r"ModuleDict.update should be called with an iterable of key/value pairs"):
         nn.ModuleDict(3)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="ModuleDict update sequence element #0 should be Iterable"):
         nn.ModuleDict([3])  # type: ignore[list-item]
@@ -181,9 +179,7 @@ def test_parameter_list() -> None:
     assert len(list(values)) == 5
     with pytest.raises(IndexError, match="index 5 is out of range"):
         values[5]
-    with pytest.raises(
-        TypeError, match=r"ParameterList.extend should be called with an iterable, but got Tensor"
-    ):
+    with pytest.raises(TypeError, match=r"ParameterList.extend should be called with an iterable, but got Tensor"):
         values.extend(dovetail.ones(2))  # type: ignore[arg-type]
     with pytest.raises(RuntimeError, match="ParameterList should not be called"):
         values(1)

@@ -45,9 +45,7 @@ def test_initial_weights_are_the_same_bits() -> None:
     states = []
     for device in DEVICES:
         dovetail.manual_seed(3)
-        model = nn.Sequential(
-            Net(device), nn.Embedding(6, 3, device=device), nn.Bilinear(2, 3, 4, device=device)
-        )
+        model = nn.Sequential(Net(device), nn.Embedding(6, 3, device=device), nn.Bilinear(2, 3, 4, device=device))
         for name in ("normal_", "trunc_normal_", "orthogonal_", "xavier_normal_", "kaiming_normal_"):
             weight = nn.Parameter(dovetail.empty(7, 5, device=device))
             model.register_parameter(name, getattr(nn.init, name)(weight))

@@ -20,15 +20,11 @@ def torch() -> Any:
 # ------------------------------------------------------------------------------------------ softmax
 
 
-@pytest.mark.parametrize(
-    ("shape", "dim"), [((), 0), ((3,), 0), ((2, 3), 1), ((2, 3, 4), 0), ((2, 3, 4, 5), 1)]
-)
+@pytest.mark.parametrize(("shape", "dim"), [((), 0), ((3,), 0), ((2, 3), 1), ((2, 3, 4), 0), ((2, 3, 4, 5), 1)])
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "softmin"])
 def test_without_dim_the_warning_names_the_one_chosen(name: str, shape: tuple[int, ...], dim: int) -> None:
     x = dovetail.rand(shape)
-    with pytest.warns(
-        UserWarning, match=f"Implicit dimension choice for {name}.*dim={dim} was chosen"
-    ) as caught:
+    with pytest.warns(UserWarning, match=f"Implicit dimension choice for {name}.*dim={dim} was chosen") as caught:
         result = getattr(F, name)(x)
     assert caught[0].filename == __file__
     assert result.tolist() == getattr(F, name)(x, dim=dim).tolist()
@@ -52,9 +48,7 @@ def test_softmax_casts_first() -> None:
 @pytest.mark.parametrize("name", ["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"])
 def test_sizes_that_broadcast_warn_with_the_fix(name: str) -> None:
     loss = getattr(F, name)
-    with pytest.warns(
-        UserWarning, match="Using a target size .* that is different to the input size"
-    ) as caught:
+    with pytest.warns(UserWarning, match="Using a target size .* that is different to the input size") as caught:
         result = loss(dovetail.zeros(3, 1), dovetail.ones(3))
     assert "input.squeeze(1)" in str(caught[0].message)
     assert caught[0].filename == __file__
@@ -166,9 +160,7 @@ def test_in_place_writes_and_differentiates(name: str, args: tuple[Any, ...]) ->
 
 
 def test_in_place_on_a_leaf_is_refused() -> None:
-    with pytest.raises(
-        RuntimeError, match="a leaf Variable that requires grad is being used in an in-place operation"
-    ):
+    with pytest.raises(RuntimeError, match="a leaf Variable that requires grad is being used in an in-place operation"):
         F.relu(dovetail.ones(2, requires_grad=True), inplace=True)
 
 
@@ -271,9 +263,7 @@ def test_rrelu() -> None:
 
 
 def test_batch_norm_refuses_one_value_per_channel() -> None:
-    with pytest.raises(
-        ValueError, match="Expected more than 1 value per channel when training, got input size"
-    ):
+    with pytest.raises(ValueError, match="Expected more than 1 value per channel when training, got input size"):
         nn.BatchNorm1d(3)(dovetail.ones(1, 3))
     nn.BatchNorm1d(3).eval()(dovetail.ones(1, 3))
     with pytest.raises(ValueError, match=r"expected 2D or 3D input \(got 4D input\)"):
@@ -309,9 +299,7 @@ def test_normalize(torch: Any) -> None:
     values[1] = 0
     for kwargs in ({}, {"p": 1.0, "dim": 0}, {"p": 3.0, "eps": 2.0}):
         ours = F.normalize(dovetail.tensor(values), **kwargs).numpy()
-        np.testing.assert_allclose(
-            ours, torch.nn.functional.normalize(torch.tensor(values), **kwargs).numpy()
-        )
+        np.testing.assert_allclose(ours, torch.nn.functional.normalize(torch.tensor(values), **kwargs).numpy())
 
 
 # ------------------------------------------------------------------------------------------ the others

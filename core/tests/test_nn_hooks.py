@@ -41,6 +41,16 @@ def test_hooks_replace_arguments_and_output() -> None:
     assert module(dovetail.ones(1)).tolist() == [40.0]
 
 
+def test_a_pre_hook_may_return_all_arguments() -> None:
+    class Sum(nn.Module):
+        def forward(self, a: Any, b: Any = 0) -> Any:
+            return a + b
+
+    module = Sum()
+    module.register_forward_pre_hook(lambda m, args: (args[0], 5))
+    assert module(dovetail.ones(1)).tolist() == [6.0]
+
+
 def test_hooks_with_kwargs() -> None:
     module = Scale()
     seen: list[Any] = []
@@ -181,10 +191,29 @@ def test_inputs_that_are_no_tensors_or_need_no_gradient() -> None:
     module.register_full_backward_hook(lambda m, gi, go: seen.append(gi))
     a = dovetail.ones(1, requires_grad=True)
     module(a, 4, dovetail.ones(1)).sum().backward()
-    ((first, second, third),) = seen
+    module(dovetail.ones(1), 4, a).sum().backward()
+    (first, second, third), (fourth, fifth, sixth) = seen
     assert first.tolist() == [4.0]
-    assert second is None
-    assert third is None
+    assert second is third is None
+    assert fourth is fifth is None
+    assert sixth.tolist() == [1.0]
+
+
+def test_outputs_that_are_constants_or_unused() -> None:
+    class Mixed(nn.Module):
+        def forward(self, x: Any) -> Any:
+            return dovetail.ones(1), x * 2, x * 3
+
+    seen: list[Any] = []
+    module = Mixed()
+    module.register_full_backward_hook(lambda m, gi, go: seen.append((gi, go)))
+    x = dovetail.ones(1, requires_grad=True)
+    module(x)[1].sum().backward()
+    ((grad_input, (first, second, third)),) = seen
+    assert first is None
+    assert second.tolist() == [1.0]
+    assert third.tolist() == [0.0]
+    assert grad_input[0].tolist() == [2.0]
 
 
 def test_several_outputs() -> None:
@@ -251,12 +280,15 @@ def test_second_derivatives_go_through_the_gates() -> None:
             return x**3
 
     module = Cube()
-    module.register_full_backward_hook(lambda m, gi, go: None)
+    calls: list[Any] = []
+    module.register_full_backward_hook(lambda m, gi, go: calls.append(gi))
     x = dovetail.tensor([2.0], requires_grad=True)
     (first,) = dovetail.autograd.grad(module(x).sum(), x, create_graph=True)
     (second,) = dovetail.autograd.grad(first.sum(), x)
     assert first.tolist() == [12.0]
     assert second.tolist() == [12.0]
+    # The second pass comes to the input without passing the output.
+    assert len(calls) == 1
 
 
 def test_wrong_numbers_of_gradients_are_refused() -> None:

@@ -110,6 +110,13 @@ def test_orthogonal(shape: tuple[int, ...]) -> None:
     np.testing.assert_allclose(small, 9 * np.eye(len(small)), atol=1e-5)
 
 
+def test_orthogonal_matrices_favour_no_side() -> None:
+    dovetail.manual_seed(0)
+    corners = [float(init.orthogonal_(dovetail.empty(3, 3))[0, 0]) for _ in range(60)]
+    # Out of the decomposition alone the corner is never positive.
+    assert 15 < sum(corner > 0 for corner in corners) < 45
+
+
 def test_sparse() -> None:
     values = drawn("sparse_", 0.25, 0.5)
     assert np.all((values == 0).sum(axis=0) == 30)

@@ -113,6 +113,7 @@ ROUNDED = {"float32": (2e-5, 2e-6), "float64": (1e-7, 1e-8)}
 
 def build(text: str, dtype: str) -> tuple[Any, Any]:
     """Make both layers with the same weights."""
+    torch.manual_seed(0)
     theirs = eval("nn." + text, {"nn": torch.nn}).to(getattr(torch, dtype))
     ours = eval("nn." + text, {"nn": nn}).to(getattr(dovetail, dtype))
     ours.load_state_dict({k: dovetail.tensor(v.detach().numpy()) for k, v in theirs.state_dict().items()})
@@ -250,9 +251,7 @@ def test_binary_cross_entropy(reduction: str, weighted: bool) -> None:
 
 def test_a_model_trains_as_pytorchs_does() -> None:
     """Twenty steps of plain gradient descent, written out, with the same weights and data."""
-    layers = (
-        "nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(27, 4)"
-    )
+    layers = "nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(27, 4)"
     text = f"Sequential({layers})"
     ours, theirs = build(text, "float64")
     rng = np.random.default_rng(0)

@@ -117,9 +117,7 @@ def test_before_init_there_is_no_registration(value: Any, kind: str) -> None:
         def __init__(self) -> None:
             self.x = value()
 
-    with pytest.raises(
-        AttributeError, match=rf"cannot assign {kind} before Module.__init__\(\) call"
-    ) as caught:
+    with pytest.raises(AttributeError, match=rf"cannot assign {kind} before Module.__init__\(\) call") as caught:
         Early()
     assert "super().__init__()" in str(caught.value)
     assert isinstance(caught.value, DovetailError)
@@ -310,9 +308,7 @@ def test_to_a_dtype_keeps_parameters_the_same_objects() -> None:
     model(dovetail.ones(1, 4, dtype=dovetail.float64)).sum().backward()
 
 
-@pytest.mark.parametrize(
-    ("method", "dtype"), [("float", "float32"), ("double", "float64"), ("half", "float16")]
-)
+@pytest.mark.parametrize(("method", "dtype"), [("float", "float32"), ("double", "float64"), ("half", "float16")])
 def test_named_casts(method: str, dtype: str) -> None:
     model = getattr(Nested().double(), method)()
     assert {str(p.dtype).split(".")[1] for p in model.parameters()} == {dtype}
@@ -393,9 +389,7 @@ def test_a_module_without_forward_says_so() -> None:
     class Empty(nn.Module):
         pass
 
-    with pytest.raises(
-        NotImplementedError, match=r'Module \[Empty\] is missing the required "forward" function'
-    ):
+    with pytest.raises(NotImplementedError, match=r'Module \[Empty\] is missing the required "forward" function'):
         Empty()(1)
 
 

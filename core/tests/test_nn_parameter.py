@@ -31,9 +31,7 @@ def test_requires_grad_can_be_left_out() -> None:
 
 
 def test_a_parameter_of_ints_cannot_require_gradients() -> None:
-    with pytest.raises(
-        RuntimeError, match="Only Tensors of floating point and complex dtype can require gradients"
-    ):
+    with pytest.raises(RuntimeError, match="Only Tensors of floating point and complex dtype can require gradients"):
         nn.Parameter(dovetail.tensor([1, 2]))
 
 

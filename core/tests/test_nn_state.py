@@ -51,6 +51,9 @@ def test_values_alias_the_model_and_need_no_gradient() -> None:
     model[0].weight.data.fill_(7)
     assert state["0.weight"].tolist() == [[7.0] * 3] * 2
     assert model.state_dict(keep_vars=True)["0.weight"] is model[0].weight
+    model[1].running_mean.fill_(8)
+    assert state["1.running_mean"].tolist() == [8.0, 8.0]
+    assert model.state_dict(keep_vars=True)["1.running_mean"] is model[1].running_mean
 
 
 def test_prefix_and_destination() -> None:
@@ -68,6 +71,8 @@ def test_what_is_not_persistent_stays_out() -> None:
     module.also_left = nn.Buffer(dovetail.ones(1), persistent=False)
     module.register_buffer("none", None)
     assert list(module.state_dict()) == ["kept"]
+    module.register_buffer("left", dovetail.ones(1))
+    assert list(module.state_dict()) == ["kept", "left"]
 
 
 # ---------------------------------------------------------------------------------------------------- loading
@@ -114,9 +119,7 @@ def test_not_strict_takes_what_fits_but_no_other_shape() -> None:
     assert model[0].weight.tolist() == [[1.0] * 3] * 2
     before = values(model)
     with pytest.raises(RuntimeError, match=r"size mismatch for 0\.weight"):
-        model.load_state_dict(
-            {"0.weight": dovetail.ones(3, 2), "2.bias": dovetail.full((1,), 9.0)}, strict=False
-        )
+        model.load_state_dict({"0.weight": dovetail.ones(3, 2), "2.bias": dovetail.full((1,), 9.0)}, strict=False)
     assert values(model) == before
 
 
@@ -173,6 +176,16 @@ def test_assign_takes_the_tensors_themselves() -> None:
     assert model[2].weight.requires_grad
     source["0.weight"].fill_(4)
     assert model[0].weight.tolist() == [[4.0] * 3] * 2
+
+
+def test_assign_takes_parameters_with_the_models_flag() -> None:
+    model = small()
+    model[0].weight.requires_grad_(False)
+    source = small().state_dict(keep_vars=True)
+    model.load_state_dict(source, assign=True)
+    assert model[0].weight is source["0.weight"]
+    assert not model[0].weight.requires_grad
+    assert model[0].bias.requires_grad
 
 
 def test_a_failed_assign_changes_nothing() -> None:
@@ -312,6 +325,8 @@ def test_a_loading_post_hook_that_raises_leaves_the_model_as_it_was() -> None:
 
     def fail(module: nn.Module, keys: Any) -> None:
         assert model[0].weight.item() == 5.0
+        model[0].weight.requires_grad_(False)
+        model[0].extra = nn.Parameter(dovetail.ones(1))
         raise ValueError("no")
 
     model[1].register_load_state_dict_post_hook(fail)
@@ -319,6 +334,7 @@ def test_a_loading_post_hook_that_raises_leaves_the_model_as_it_was() -> None:
     with pytest.raises(ValueError, match="no"):
         model.load_state_dict(state)
     assert values(model) == before
+    assert model[0].weight.requires_grad
 
 
 def test_a_loading_post_hook_may_return_nothing() -> None:

@@ -19,21 +19,15 @@ class Gate(Function):
     """The identity on several tensors; on the way back ``transform`` may replace all gradients."""
 
     @staticmethod
-    def forward(
-        ctx: Any, transform: Callable[[Gradients], Gradients], *tensors: Tensor
-    ) -> tuple[Tensor, ...]:
-        """Let the tensors through; those that need no gradient stay without one."""
+    def forward(ctx: Any, transform: Callable[[Gradients], Gradients], *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Let the tensors through."""
         ctx.transform = transform
-        ctx.needs = tuple(t.requires_grad for t in tensors)
-        passed = tuple(t.view_as(t) for t in tensors)
-        ctx.mark_non_differentiable(*(p for p, t in zip(passed, tensors) if not t.requires_grad))
-        return passed
+        return tuple(t.view_as(t) for t in tensors)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> tuple[Any, ...]:
         """Let the gradients through the transform."""
-        seen = tuple(g if needed else None for g, needed in zip(gradients, ctx.needs))
-        return (None, *ctx.transform(seen))
+        return (None, *ctx.transform(gradients))
 
 
 class BackwardHooks:
@@ -57,9 +51,7 @@ class BackwardHooks:
                 return gradients
             grad_inputs = _spread(gradients, positions, len(args))
             for hook in self.hooks:
-                grad_inputs = _replaced(
-                    grad_inputs, hook(self.module, grad_inputs, self.grad_outputs), "grad_input"
-                )
+                grad_inputs = _replaced(grad_inputs, hook(self.module, grad_inputs, self.grad_outputs), "grad_input")
             self.grad_outputs = None
             return tuple(grad_inputs[i] for i in positions)
 
@@ -107,12 +99,11 @@ class BackwardHooks:
         self.grad_outputs = None
 
 
-def _gated(
-    values: tuple[Any, ...], transform: Callable[[Gradients], Gradients]
-) -> tuple[tuple[Any, ...], list[int]]:
-    """Send the tensors among ``values`` through a gate; return their positions too, none without a gate."""
-    positions = [i for i, value in enumerate(values) if isinstance(value, Tensor)]
-    if not (is_grad_enabled() and any(values[i].requires_grad for i in positions)):
+def _gated(values: tuple[Any, ...], transform: Callable[[Gradients], Gradients]) -> tuple[tuple[Any, ...], list[int]]:
+    """Send the tensors that need gradients through a gate; return their positions too."""
+    # What needs no gradient goes around the gate: hooks see None for it.
+    positions = [i for i, value in enumerate(values) if isinstance(value, Tensor) and value.requires_grad]
+    if not positions or not is_grad_enabled():
         return values, []
     passed = list(values)
     for position, tensor in zip(positions, Gate.apply(transform, *(values[i] for i in positions))):

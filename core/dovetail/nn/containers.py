@@ -30,9 +30,7 @@ class Row(Module):
         """Return the name at a position; names need not be numbers, as an OrderedDict may have given them."""
         position, size = operator.index(index), len(self)
         if not -size <= position < size:
-            raise ModuleIndexError(
-                f"index {position} is out of range; {type(self).__name__} has {size} modules"
-            )
+            raise ModuleIndexError(f"index {position} is out of range; {type(self).__name__} has {size} modules")
         return list(self._modules)[position]
 
     @overload
@@ -67,8 +65,7 @@ class Row(Module):
         """Add modules at the end and return the container."""
         if not isinstance(modules, Iterable):
             raise ArgumentTypeError(
-                f"{type(self).__name__}.extend should be called with an iterable, but got "
-                f"{type(modules).__name__}"
+                f"{type(self).__name__}.extend should be called with an iterable, but got {type(modules).__name__}"
             )
         for module in list(modules):
             self.append(module)
@@ -151,9 +148,7 @@ class Sequential(Row):
 
 def _sequential(other: Any) -> Sequential:
     if not isinstance(other, Sequential):
-        raise ArgumentError(
-            f"add operator supports only objects of Sequential class, but {type(other)} is given."
-        )
+        raise ArgumentError(f"add operator supports only objects of Sequential class, but {type(other)} is given.")
     return other
 
 
@@ -193,9 +188,7 @@ class ModuleList(Row):
                 runs.append([index, index, text])
         children = []
         for first, last, text in runs:
-            key, times = (
-                (f"({first})", "") if first == last else (f"({first}-{last})", f"{last - first + 1} x ")
-            )
+            key, times = (f"({first})", "") if first == last else (f"({first}-{last})", f"{last - first + 1} x ")
             children.append(f"{key}: {indented(times + text)}")
         return enclose(self._get_name(), [], children)
 
@@ -261,8 +254,7 @@ def pairs(given: Any, owner: str) -> list[tuple[str, Any]]:
     """Return the pairs of what an ``update`` was given, with PyTorch's words for what cannot be pairs."""
     if not isinstance(given, Iterable):
         raise ArgumentTypeError(
-            f"{owner}.update should be called with an iterable of key/value pairs, but got "
-            f"{type(given).__name__}"
+            f"{owner}.update should be called with an iterable of key/value pairs, but got {type(given).__name__}"
         )
     items = getattr(given, "items", None)
     if items is not None:
@@ -275,8 +267,6 @@ def pairs(given: Any, owner: str) -> list[tuple[str, Any]]:
             )
         pair = tuple(pair)
         if len(pair) != 2:
-            raise ArgumentError(
-                f"{owner} update sequence element #{position} has length {len(pair)}; 2 is required"
-            )
+            raise ArgumentError(f"{owner} update sequence element #{position} has length {len(pair)}; 2 is required")
         result.append(pair)
     return result

@@ -78,9 +78,7 @@ class Convolution(Module):
         self._reversed_padding_repeated_twice = self._padding_amounts()
         sizes = (out_channels, in_channels // groups, *self.kernel_size)
         self.weight = fresh(ops.empty(sizes, device=device, dtype=dtype))
-        self.register_parameter(
-            "bias", fresh(ops.empty(out_channels, device=device, dtype=dtype)) if bias else None
-        )
+        self.register_parameter("bias", fresh(ops.empty(out_channels, device=device, dtype=dtype)) if bias else None)
         self.reset_parameters()
 
     def _check(self) -> None:
@@ -92,9 +90,7 @@ class Convolution(Module):
                 raise ArgumentError(f"{name} must be divisible by groups, got {channels} and {self.groups}")
         if isinstance(self.padding, str):
             if self.padding not in ("same", "valid"):
-                raise ArgumentError(
-                    f"Invalid padding string {self.padding!r}, should be one of 'same', 'valid'"
-                )
+                raise ArgumentError(f"Invalid padding string {self.padding!r}, should be one of 'same', 'valid'")
             if self.padding == "same" and any(step != 1 for step in self.stride):
                 raise ArgumentError("padding='same' is not supported for strided convolutions")
         if self.padding_mode not in _PADDING_MODES:
@@ -134,9 +130,7 @@ class Convolution(Module):
 
     def extra_repr(self) -> str:
         """Return the sizes, and the options that differ from their defaults."""
-        text = (
-            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
-        )
+        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
         # A word never equals the zeros, so it is always shown.
         if self.padding != (0,) * len(self.padding):
             text += f", padding={self.padding}"

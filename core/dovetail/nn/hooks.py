@@ -50,12 +50,7 @@ class Hooked(Convertible):
         if state.special:
             _tell_capture(self)
         try:
-            if (
-                self._forward_hooks
-                or self._forward_pre_hooks
-                or self._backward_hooks
-                or self._backward_pre_hooks
-            ):
+            if self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks:
                 return self._call_with_hooks(args, kwargs)
             return self.forward(*args, **kwargs)
         except DovetailError as error:
@@ -171,9 +166,7 @@ class _Call:
         if new is None:
             return
         if not (isinstance(new, tuple) and len(new) == 2):
-            raise HookError(
-                f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {new}."
-            )
+            raise HookError(f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {new}.")
         self.args, self.kwargs = new
 
     def _after(self, number: int, hook: Hook) -> None:

@@ -47,9 +47,7 @@ class Linear(Module):
         self.in_features = in_features
         self.out_features = out_features
         self.weight = fresh(ops.empty((out_features, in_features), device=device, dtype=dtype))
-        self.register_parameter(
-            "bias", fresh(ops.empty(out_features, device=device, dtype=dtype)) if bias else None
-        )
+        self.register_parameter("bias", fresh(ops.empty(out_features, device=device, dtype=dtype)) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -65,9 +63,7 @@ class Linear(Module):
 
     def extra_repr(self) -> str:
         """Return the sizes."""
-        return (
-            f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
-        )
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
 def reset_bias(bias: Tensor, weight: Tensor) -> None:
@@ -101,9 +97,7 @@ class Bilinear(Module):
         self.out_features = out_features
         sizes = (out_features, in1_features, in2_features)
         self.weight = fresh(ops.empty(sizes, device=device, dtype=dtype))
-        self.register_parameter(
-            "bias", fresh(ops.empty(out_features, device=device, dtype=dtype)) if bias else None
-        )
+        self.register_parameter("bias", fresh(ops.empty(out_features, device=device, dtype=dtype)) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

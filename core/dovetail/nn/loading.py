@@ -192,9 +192,7 @@ def _assignment(module: Module, name: str, target: Tensor, value: Tensor) -> Wri
     return lambda: setattr(module, name, value)
 
 
-def _take_extra_state(
-    module: Module, state: dict[str, Any], prefix: str, found: Found, writes: list[Write]
-) -> None:
+def _take_extra_state(module: Module, state: dict[str, Any], prefix: str, found: Found, writes: list[Write]) -> None:
     key = prefix + EXTRA_STATE
     if _overrides(module, "set_extra_state"):
         if key in state:
@@ -280,10 +278,7 @@ def _renaming_hint(missing: list[str], unexpected: list[str]) -> list[str]:
 
 
 def _advice(side: str, prefix: str, key: str) -> str:
-    return (
-        f"The {side} keys have the prefix {prefix!r} in addition: "
-        f"load {{{key}: v for k, v in state_dict.items()}}. "
-    )
+    return f"The {side} keys have the prefix {prefix!r} in addition: load {{{key}: v for k, v in state_dict.items()}}. "
 
 
 def _shared_path(keys: list[str]) -> str:

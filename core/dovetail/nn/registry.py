@@ -45,13 +45,9 @@ class Registry:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         name = type(self).__name__
         if kwargs:
-            raise ArgumentTypeError(
-                f"{name}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'"
-            )
+            raise ArgumentTypeError(f"{name}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'")
         if args:
-            raise ArgumentTypeError(
-                f"{name}.__init__() takes 1 positional argument but {len(args) + 1} were given"
-            )
+            raise ArgumentTypeError(f"{name}.__init__() takes 1 positional argument but {len(args) + 1} were given")
         # Straight into the dict: __setattr__ below asks for the very tables that are made here.
         own = self.__dict__
         own["training"] = True
@@ -76,9 +72,7 @@ class Registry:
             if name in own["_buffers"]:
                 return own["_buffers"][name]
         # With name and obj Python itself adds "Did you mean: 'weight'?" to the traceback.
-        raise ModuleAttributeError(
-            f"'{type(self).__name__}' object has no attribute '{name}'", name=name, obj=self
-        )
+        raise ModuleAttributeError(f"'{type(self).__name__}' object has no attribute '{name}'", name=name, obj=self)
 
     def __setattr__(self, name: str, value: Any) -> None:
         own = self.__dict__
@@ -142,8 +136,7 @@ class Registry:
         if param is not None:
             if not isinstance(param, Parameter):
                 raise ArgumentTypeError(
-                    f"cannot assign '{typename(param)}' object to parameter '{name}' "
-                    "(nn.Parameter or None required)"
+                    f"cannot assign '{typename(param)}' object to parameter '{name}' (nn.Parameter or None required)"
                 )
             if param.grad_fn is not None:
                 raise ArgumentError(
@@ -227,9 +220,7 @@ def _cannot_assign(value: Any, kind: str, name: str, expected: str) -> ArgumentT
     hint = ""
     if kind == "parameter" and isinstance(value, Tensor):
         hint = f"; wrap it: nn.Parameter(value), or write into the values: self.{name}.data = value"
-    return ArgumentTypeError(
-        f"cannot assign '{typename(value)}' as {kind} '{name}' ({expected} expected){hint}"
-    )
+    return ArgumentTypeError(f"cannot assign '{typename(value)}' as {kind} '{name}' ({expected} expected){hint}")
 
 
 def typename(value: Any) -> str:

@@ -124,9 +124,7 @@ class Stateful(Tree):
         """Take this module's own entries; modules that know an older format override it."""
         for hook in self._load_state_dict_pre_hooks.values():
             owner = (self,) if hook.with_module else ()
-            hook.function(
-                *owner, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
-            )
+            hook.function(*owner, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
         found = loading.take(cast("Module", self), state_dict, prefix, local_metadata)
         missing_keys.extend(found.missing if strict else ())
         unexpected_keys.extend(found.unexpected if strict else ())

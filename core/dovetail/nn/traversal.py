@@ -37,9 +37,7 @@ class Tree(Registry):
             if remove_duplicate:
                 seen.add(module)
             yield path, module
-            children = [
-                (join(path, name), child) for name, child in module._modules.items() if child is not None
-            ]
+            children = [(join(path, name), child) for name, child in module._modules.items() if child is not None]
             stack.extend(reversed(children))
 
     def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:

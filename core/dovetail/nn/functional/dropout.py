@@ -85,9 +85,7 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
     return _alpha(input, tuple(input.shape), p, training, inplace)
 
 
-def feature_alpha_dropout(
-    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
-) -> Tensor:
+def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """Drop whole channels, as :func:`alpha_dropout` drops elements."""
     check_probability(p)
     return _alpha(input, _per_channel(input, batched=True), p, training, inplace)

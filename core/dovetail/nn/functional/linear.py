@@ -33,13 +33,11 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     for name, given, size in zip(("input1", "input2"), (input1, input2), sizes):
         if given.shape[-1] != size:
             raise ShapeError(
-                f"bilinear(): {name} size does not match weight size: "
-                f"got {given.shape[-1]} but expected {size}"
+                f"bilinear(): {name} size does not match weight size: got {given.shape[-1]} but expected {size}"
             )
     if input1.shape[:-1] != input2.shape[:-1]:
         raise ShapeError(
-            "bilinear(): input batch dimensions do not match: "
-            f"got {tuple(input1.shape)} and {tuple(input2.shape)}"
+            f"bilinear(): input batch dimensions do not match: got {tuple(input1.shape)} and {tuple(input2.shape)}"
         )
     # One product with x1, a row for each pair of output and x2's feature, then the sum over x2's features.
     rows = ops.linear(input1, weight.permute(0, 2, 1).reshape(out * sizes[1], sizes[0]))
@@ -89,9 +87,7 @@ def row_index(padding_idx: int, rows: int) -> int:
         ArgumentError: there is no such row.
     """
     if not -rows <= padding_idx < rows:
-        raise PaddingIndexError(
-            f"Padding_idx must be within num_embeddings, got {padding_idx} and {rows} embeddings"
-        )
+        raise PaddingIndexError(f"Padding_idx must be within num_embeddings, got {padding_idx} and {rows} embeddings")
     return padding_idx % rows
 
 

@@ -185,9 +185,7 @@ def binary_cross_entropy_with_logits(
     reduction = chosen(size_average, reduce, reduction)
     if target.shape != input.shape:
         hint = _squeeze_hint(input, target)
-        raise ArgumentError(
-            f"Target size ({target.shape}) must be the same as input size ({input.shape}){hint}"
-        )
+        raise ArgumentError(f"Target size ({target.shape}) must be the same as input size ({input.shape}){hint}")
     return ops.binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction=reduction)
 
 
@@ -238,6 +236,4 @@ def _squeeze_hint(input: Tensor, target: Tensor) -> str:
 
 def _check_weight(input: Tensor, weight: Tensor) -> None:
     if weight.shape != input.shape:
-        raise ArgumentError(
-            f"Weights and input must have the same size, got {weight.shape} and {input.shape}"
-        )
+        raise ArgumentError(f"Weights and input must have the same size, got {weight.shape} and {input.shape}")

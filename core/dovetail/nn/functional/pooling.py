@@ -27,9 +27,7 @@ def max_pool2d(
     ``ceil_mode`` a last window may hang over the edge.
     """
     op = ops.max_pool2d_with_indices if return_indices else ops.max_pool2d
-    return op(
-        input, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
-    )
+    return op(input, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode)
 
 
 def max_pool2d_with_indices(

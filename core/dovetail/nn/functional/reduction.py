@@ -22,9 +22,7 @@ def chosen(size_average: bool | None, reduce: bool | None, reduction: str, stack
     if size_average is not None or reduce is not None:
         return legacy(size_average, reduce, stacklevel + 1)
     if reduction not in REDUCTIONS:
-        raise ArgumentError(
-            f"{reduction} is not a valid value for reduction; it may be 'none', 'mean' or 'sum'"
-        )
+        raise ArgumentError(f"{reduction} is not a valid value for reduction; it may be 'none', 'mean' or 'sum'")
     return reduction
 
 

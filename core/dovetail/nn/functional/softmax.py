@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     from dovetail.tensor.tensor import Tensor
 
 
-def softmax(
-    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Dtype | None = None
-) -> Tensor:
+def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Dtype | None = None) -> Tensor:
     """Return exp(x) / sum(exp(x)) along ``dim``, computed without overflow.
 
     Without ``dim`` it warns and takes PyTorch's old choice. ``dtype`` is the type to cast to before
@@ -28,17 +26,13 @@ def softmax(
     return ops.softmax(_cast(input, dtype), dim=dim)
 
 
-def log_softmax(
-    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Dtype | None = None
-) -> Tensor:
+def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Dtype | None = None) -> Tensor:
     """Return log(softmax(x)) along ``dim``, more exact than the two one after the other."""
     dim = _implicit_dim("log_softmax", input.dim(), _stacklevel) if dim is None else dim
     return ops.log_softmax(_cast(input, dtype), dim=dim)
 
 
-def softmin(
-    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Dtype | None = None
-) -> Tensor:
+def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Dtype | None = None) -> Tensor:
     """Return softmax(-x) along ``dim``."""
     dim = _implicit_dim("softmin", input.dim(), _stacklevel) if dim is None else dim
     return ops.softmax(_cast(-input, dtype), dim=dim)

@@ -50,6 +50,4 @@ def _check_devices(parameters: list[Tensor]) -> None:
     devices = {parameter.device for parameter in parameters}
     if len(devices) > 1:
         names = ", ".join(sorted(map(str, devices)))
-        raise ArgumentTypeError(
-            f"Found two parameters on different devices, this is currently not supported: {names}"
-        )
+        raise ArgumentTypeError(f"Found two parameters on different devices, this is currently not supported: {names}")
