@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dovetail import settings
 from dovetail.contract.backend import BackendSpec
 from dovetail.contract.discovery import failures as failures
 from dovetail.contract.discovery import host_device as host_device
@@ -17,6 +18,7 @@ from dovetail.dispatch import constants
 from dovetail.dispatch.aliasing import raw
 from dovetail.dispatch.call import prepare
 from dovetail.dispatch.plan import Plan as Plan
+from dovetail.dispatch.plan import forget_all
 from dovetail.program.program import Program as Program
 from dovetail.program.program import capture as capture
 from dovetail.program.trace import Equation as Equation
@@ -32,7 +34,7 @@ from dovetail.tensor.tensor import Tensor
 
 __all__ = [
     "Agree", "Arg", "Equation", "ErrorSample", "Op", "Plan", "Program", "Sample", "Var", "announced", "array_of",
-    "capture", "failures", "host_device", "inputs_of", "number_of", "plan_of", "reason", "record", "records", "register_backend",
+    "capture", "failures", "forget_plans", "host_device", "host_fallback", "inputs_of", "number_of", "plan_of", "reason", "record", "records", "register_backend",
     "unregister_backend",
 ]  # fmt: skip
 
@@ -82,3 +84,13 @@ def register_backend(spec: BackendSpec, *, source: str = "register_backend()") -
 def unregister_backend(name: str) -> None:
     """Take a backend out again."""
     unregister(name)
+
+
+def host_fallback() -> str:
+    """What an op without kernel and decomposition does at present: "warn", "silent" or "error"."""
+    return settings.current.host_fallback
+
+
+def forget_plans() -> None:
+    """Drop every plan, and with them the programs that a compiling backend has made of kernels."""
+    forget_all()
