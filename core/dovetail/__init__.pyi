@@ -94,6 +94,8 @@ __version__: str
 
 def abs(input: Tensor) -> Tensor:
     """Absolute value of each element; its gradient at 0 is 0."""
+def absolute(input: Tensor) -> Tensor:
+    """Absolute value of each element; its gradient at 0 is 0."""
 def acos(input: Tensor) -> Tensor:
     """Angle in [0, pi] with that cosine; NaN outside of [-1, 1]."""
 def acosh(input: Tensor) -> Tensor:
@@ -152,6 +154,20 @@ def arange(
     requires_grad: builtins.bool = False,
 ) -> Tensor:
     """Numbers from ``start`` up to (not including) ``end`` by ``step``."""
+def arccos(input: Tensor) -> Tensor:
+    """Angle in [0, pi] with that cosine; NaN outside of [-1, 1]."""
+def arccosh(input: Tensor) -> Tensor:
+    """Inverse hyperbolic cosine of each element; NaN below 1."""
+def arcsin(input: Tensor) -> Tensor:
+    """Angle in [-pi/2, pi/2] with that sine; NaN outside of [-1, 1]."""
+def arcsinh(input: Tensor) -> Tensor:
+    """Inverse hyperbolic sine of each element."""
+def arctan(input: Tensor) -> Tensor:
+    """Angle in [-pi/2, pi/2] with that tangent."""
+def arctan2(input: Tensor, other: Tensor | _Number) -> Tensor:
+    """Angle in [-pi, pi] of the point whose ordinate is ``input`` and whose abscissa is ``other``."""
+def arctanh(input: Tensor) -> Tensor:
+    """Inverse hyperbolic tangent of each element; inf at 1, NaN beyond."""
 def argmax(input: Tensor, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> Tensor:
     """Position of the first largest element (of the first NaN if there is one), in the flat tensor without ``dim``."""
 def argmin(input: Tensor, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> Tensor:
@@ -299,6 +315,16 @@ def clamp(
     max: Tensor | _Number | None = None,
 ) -> Tensor:
     """Each element moved into ``[min, max]`` (numbers or tensors); the gradient at the edges is 1."""
+def clamp_max(input: Tensor, max: _Any) -> Tensor:
+    """Each element that is not larger than ``max``, else ``max``."""
+def clamp_min(input: Tensor, min: _Any) -> Tensor:
+    """Each element that is not smaller than ``min``, else ``min``."""
+def clip(
+    input: Tensor,
+    min: Tensor | _Number | None = None,
+    max: Tensor | _Number | None = None,
+) -> Tensor:
+    """Each element moved into ``[min, max]`` (numbers or tensors); the gradient at the edges is 1."""
 def clone(input: Tensor) -> Tensor:
     """A copy with storage of its own, through which gradients flow."""
 def column_stack(tensors: _Sequence[Tensor]) -> Tensor:
@@ -421,6 +447,13 @@ def digamma(input: Tensor) -> Tensor:
     """The derivative of ``lgamma`` at each element; NaN at negative integers."""
 def div(input: Tensor, other: Tensor | _Number, *, rounding_mode: builtins.str | None = None) -> Tensor:
     """Quotient of each pair of elements, always floating; with ``rounding_mode`` "trunc" or "floor" rounded so."""
+def divide(
+    input: Tensor,
+    other: Tensor | _Number,
+    *,
+    rounding_mode: builtins.str | None = None,
+) -> Tensor:
+    """Quotient of each pair of elements, always floating; with ``rounding_mode`` "trunc" or "floor" rounded so."""
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """Sum of the products of two vectors."""
 def dropout(input: Tensor, p: builtins.float = 0.5, training: builtins.bool = True) -> Tensor:
@@ -479,6 +512,8 @@ def eye(
     requires_grad: builtins.bool = False,
 ) -> Tensor:
     """A matrix with ones on the diagonal and zeros elsewhere."""
+def fix(input: Tensor) -> Tensor:
+    """Each element without its fraction."""
 def flatten(input: Tensor, start_dim: builtins.int = 0, end_dim: builtins.int = -1) -> Tensor:
     """The dimensions from ``start_dim`` to ``end_dim`` made one."""
 def flip(input: Tensor, *dims: builtins.int | _Sequence[builtins.int]) -> Tensor:
@@ -531,6 +566,10 @@ def ger(input: Tensor, vec2: Tensor) -> Tensor:
     """Another name of ``outer``."""
 def glu(input: Tensor, dim: builtins.int = -1) -> Tensor:
     """``a * sigmoid(b)`` for the two halves a and b of a dimension (arXiv:1612.08083)."""
+def greater(input: Tensor, other: Tensor | _Number) -> Tensor:
+    """Whether the left element of each pair is greater."""
+def greater_equal(input: Tensor, other: Tensor | _Number) -> Tensor:
+    """Whether the left element of each pair is greater or equal."""
 def group_norm(
     input: Tensor,
     num_groups: builtins.int,
@@ -657,6 +696,10 @@ def leaky_relu(input: Tensor, negative_slope: builtins.float = 0.01) -> Tensor:
     """Each element where it is positive, ``negative_slope`` times it elsewhere, also in the gradient at 0."""
 def lerp(input: Tensor, end: Tensor, weight: Tensor | _Number) -> Tensor:
     """``input + weight * (end - input)``."""
+def less(input: Tensor, other: Tensor | _Number) -> Tensor:
+    """Whether the left element of each pair is less."""
+def less_equal(input: Tensor, other: Tensor | _Number) -> Tensor:
+    """Whether the left element of each pair is less or equal."""
 def lgamma(input: Tensor) -> Tensor:
     """Logarithm of the size of the gamma function at each element; inf at 0 and at negative integers."""
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -773,6 +816,12 @@ def mish(input: Tensor) -> Tensor:
     """``x * tanh(softplus(x))`` (arXiv:1908.08681)."""
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """Product of two matrices."""
+def moveaxis(
+    input: Tensor,
+    source: builtins.int | _Sequence[builtins.int],
+    destination: builtins.int | _Sequence[builtins.int],
+) -> Tensor:
+    """Dimensions moved to other places, the rest in their order."""
 def movedim(
     input: Tensor,
     source: builtins.int | _Sequence[builtins.int],
@@ -793,6 +842,8 @@ def multinomial(
     generator: _Generator | None = None,
 ) -> Tensor:
     """Positions drawn with the (unnormalised) probabilities of each row, with or without replacement."""
+def multiply(input: Tensor, other: Tensor | _Number) -> Tensor:
+    """Product of each pair of elements; logical and for bools."""
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """Product of a matrix and a vector."""
 def nan_to_num(
@@ -826,6 +877,8 @@ def ne(input: Tensor, other: Tensor | _Number) -> Tensor:
     """Whether the elements of each pair differ."""
 def neg(input: Tensor) -> Tensor:
     """Each element with the other sign."""
+def negative(input: Tensor) -> Tensor:
+    """Each element with the other sign."""
 def nll_loss(
     input: Tensor,
     target: Tensor,
@@ -855,6 +908,8 @@ def normal(
     device: _Any = None,
 ) -> Tensor:
     """Normal numbers with a mean and a standard deviation, each a number or a tensor."""
+def not_equal(input: Tensor, other: Tensor | _Number) -> Tensor:
+    """Whether the elements of each pair differ."""
 def one_hot(input: Tensor, num_classes: builtins.int = -1) -> Tensor:
     """For each class index a row of zeros with a one at that place, as int64."""
 def ones(
@@ -1006,6 +1061,8 @@ def row_stack(tensors: _Sequence[Tensor]) -> Tensor:
     """Another name of ``vstack``."""
 def rsqrt(input: Tensor) -> Tensor:
     """``1 / sqrt(x)`` of each element; inf of 0."""
+def rsub(input: Tensor, other: _Any, *, alpha: _Any = 1) -> Tensor:
+    """``other - alpha * input``."""
 def scaled_dot_product_attention(
     query: Tensor,
     key: Tensor,
@@ -1127,6 +1184,8 @@ def std_mean(
     """Standard deviation and mean over dimensions."""
 def sub(input: Tensor, other: Tensor | _Number, *, alpha: _Number = 1) -> Tensor:
     """Difference of each pair of elements, ``input - alpha * other``; not for bools."""
+def subtract(input: Tensor, other: Tensor | _Number, *, alpha: _Number = 1) -> Tensor:
+    """Difference of each pair of elements, ``input - alpha * other``; not for bools."""
 def sum(
     input: Tensor,
     dim: _Dims = None,
@@ -1137,6 +1196,10 @@ def sum(
     """Sum over dimensions (all by default); integers and bools add up in int64, an empty sum is 0."""
 def sum_to_size(input: Tensor, *size: _Any) -> Tensor:
     """Summed over the dimensions that broadcasting had added or stretched, down to a shape."""
+def swapaxes(input: Tensor, dim0: builtins.int, dim1: builtins.int) -> Tensor:
+    """Two dimensions exchanged, sharing storage."""
+def swapdims(input: Tensor, dim0: builtins.int, dim1: builtins.int) -> Tensor:
+    """Two dimensions exchanged, sharing storage."""
 def t(input: Tensor) -> Tensor:
     """The transpose of a matrix; tensors of fewer dimensions as they are."""
 def take(input: Tensor, index: Tensor) -> Tensor:
@@ -1203,6 +1266,13 @@ def triu_indices(
     device: _Place2 = None,
 ) -> Tensor:
     """Rows and columns of the elements on and above a diagonal, row by row, as a matrix of two rows."""
+def true_divide(
+    input: Tensor,
+    other: Tensor | _Number,
+    *,
+    rounding_mode: builtins.str | None = None,
+) -> Tensor:
+    """Quotient of each pair of elements, always floating; with ``rounding_mode`` "trunc" or "floor" rounded so."""
 def trunc(input: Tensor) -> Tensor:
     """Each element without its fraction."""
 def unbind(input: Tensor, dim: builtins.int = 0) -> builtins.tuple[Tensor, ...]:

@@ -155,6 +155,19 @@ class Oracle:
             for a, b in zip(mine, yours, strict=True):
                 np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-10)
 
+    def agree(self, program: Callable[[Any], Any], allowed: float = 4.0) -> None:
+        """A program that takes the framework as its argument gives the same results, or the same error, in both."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                expected = program(self.torch)
+        except Exception as refusal:
+            kind = next(k for k in (IndexError, ValueError, TypeError, RuntimeError) if isinstance(refusal, k))
+            with pytest.raises(kind):
+                program(dovetail)
+            return
+        self.same(program(dovetail), expected, allowed)
+
     def _derivatives(self, result: Any, args: Sequence[Any], ours: bool) -> tuple[list[Any], list[Any]]:
         grad = dovetail.autograd.grad if ours else self.torch.autograd.grad
         sources = list(differentiable_inputs(args))

@@ -8,6 +8,7 @@ from dovetail.contract import discovery
 from dovetail.ops import (
     activation,
     aggregation,
+    aliases,
     arithmetic,
     attention,
     average_pooling,

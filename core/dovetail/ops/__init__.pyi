@@ -20,6 +20,9 @@ from dovetail.ops.aggregation import logsumexp as logsumexp
 from dovetail.ops.aggregation import nanmean as nanmean
 from dovetail.ops.aggregation import nansum as nansum
 from dovetail.ops.aggregation import prod as prod
+from dovetail.ops.aliases import clamp_max as clamp_max
+from dovetail.ops.aliases import clamp_min as clamp_min
+from dovetail.ops.aliases import rsub as rsub
 from dovetail.ops.arithmetic import abs as abs
 from dovetail.ops.arithmetic import add as add
 from dovetail.ops.arithmetic import addcdiv as addcdiv

@@ -316,8 +316,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
         for i, t in enumerate(several)
     ]
     if swapped:
-        order = (1, 0, *range(2, len(shape)))
-        grids = [permute(g, order) for g in (grids[1], grids[0], *grids[2:])]
+        grids[:2] = grids[1::-1]
     return tuple(grids)
 
 

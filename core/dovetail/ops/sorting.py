@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from dovetail import dtypes
-from dovetail.errors import ArgumentRuntimeError, DtypeError, ShapeError
+from dovetail.errors import ArgumentRuntimeError, ShapeError
 from dovetail.ops.comparison import select_by
 from dovetail.ops.definition import NoDecomposition, Number, front, op
 from dovetail.ops.gathering import gather, index_select
@@ -156,15 +156,8 @@ def _search_shape(
 
 
 def _search_dtype(inputs: Sequence[Spec | None], statics: dict[str, Any]) -> Dtypes:
-    row, values, _ = inputs
-    assert row is not None, "the row is never absent"
-    assert values is not None, "the values are never absent"
-    if row.dtype is not values.dtype:
-        raise DtypeError(
-            "torch.searchsorted(): boundary tensor and input value tensor should have same dtype, but got "
-            f"boundary tensor's dtype {row.dtype.name} and input value tensor's dtype {values.dtype.name}"
-        )
-    return Dtypes([None, None, None], [dtypes.int32 if statics["out_int32"] else dtypes.int64])
+    common = rules.result_type(inputs[:2])
+    return Dtypes([common, common, None], [dtypes.int32 if statics["out_int32"] else dtypes.int64])
 
 
 def _canonical_search(
@@ -204,7 +197,6 @@ _ROW: Final = Arg((4,), values=[-1.0, 0.0, 0.0, 1.0], grad=False)
         ),
         errors=(
             error(RuntimeError, "boundaries tensor should be 1 dimension or", Arg((3, 2)), Arg((2, 2))),
-            error(RuntimeError, "should have same dtype", Arg((2,)), Arg((2,), dtype="int64")),
             error(RuntimeError, "side can only be 'left' or 'right' but got up", _ROW, Arg((2,)), side="up"),
             error(
                 RuntimeError, "can't be set to opposites", _ROW, Arg((2,)), right=True, side="left"

@@ -325,6 +325,8 @@ def _middle(input: Tensor, ignore_nan: bool) -> Tensor:
         return row.new_full((), math.nan)
     rank = _rank(row, 0, ignore_nan)
     value = reshape(gather(row, 0, rank), ())
+    if not row.dtype.is_floating_point:
+        return value
     return value if ignore_nan else select_by(row[-1] != row[-1], math.nan, value)
 
 

@@ -146,6 +146,8 @@ class TensorMethods:
         """Absolute value of each element; its gradient at 0 is 0."""
     def absolute(self) -> Tensor:
         """Absolute value of each element; its gradient at 0 is 0."""
+    def absolute_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``abs``."""
     def acos(self) -> Tensor:
         """Angle in [0, pi] with that cosine; NaN outside of [-1, 1]."""
     def acos_(self) -> _Self:
@@ -200,8 +202,34 @@ class TensorMethods:
         """The smallest and the largest element, of all or along a dimension; NaN if there is one."""
     def any(self, dim: _Dims = None, keepdim: builtins.bool = False) -> Tensor:
         """Whether an element is not zero; False of nothing."""
+    def arccos(self) -> Tensor:
+        """Angle in [0, pi] with that cosine; NaN outside of [-1, 1]."""
+    def arccos_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``acos``."""
+    def arccosh(self) -> Tensor:
+        """Inverse hyperbolic cosine of each element; NaN below 1."""
+    def arccosh_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``acosh``."""
+    def arcsin(self) -> Tensor:
+        """Angle in [-pi/2, pi/2] with that sine; NaN outside of [-1, 1]."""
+    def arcsin_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``asin``."""
+    def arcsinh(self) -> Tensor:
+        """Inverse hyperbolic sine of each element."""
+    def arcsinh_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``asinh``."""
+    def arctan(self) -> Tensor:
+        """Angle in [-pi/2, pi/2] with that tangent."""
     def arctan2(self, other: Tensor | _Number) -> Tensor:
         """Angle in [-pi, pi] of the point whose ordinate is ``input`` and whose abscissa is ``other``."""
+    def arctan2_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``atan2``."""
+    def arctan_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``atan``."""
+    def arctanh(self) -> Tensor:
+        """Inverse hyperbolic tangent of each element; inf at 1, NaN beyond."""
+    def arctanh_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``atanh``."""
     def argmax(self, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> Tensor:
         """Position of the first largest element (of the first NaN if there is one), in the flat tensor without ``dim``."""
     def argmin(self, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> Tensor:
@@ -295,8 +323,14 @@ class TensorMethods:
         """Each element moved into ``[min, max]`` (numbers or tensors); the gradient at the edges is 1."""
     def clamp_(self, min: Tensor | _Number | None = None, max: Tensor | _Number | None = None) -> _Self:
         """Each element moved into ``[min, max]`` (numbers or tensors); the gradient at the edges is 1."""
+    def clamp_max(self, max: _Any) -> Tensor:
+        """Each element that is not larger than ``max``, else ``max``."""
+    def clamp_min(self, min: _Any) -> Tensor:
+        """Each element that is not smaller than ``min``, else ``min``."""
     def clip(self, min: Tensor | _Number | None = None, max: Tensor | _Number | None = None) -> Tensor:
         """Each element moved into ``[min, max]`` (numbers or tensors); the gradient at the edges is 1."""
+    def clip_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``clamp``."""
     def clone(self) -> Tensor:
         """A copy with storage of its own, through which gradients flow."""
     def contiguous(self) -> Tensor:
@@ -390,6 +424,10 @@ class TensorMethods:
         """Quotient of each pair of elements, always floating; with ``rounding_mode`` "trunc" or "floor" rounded so."""
     def div_(self, other: Tensor | _Number, *, rounding_mode: builtins.str | None = None) -> _Self:
         """Quotient of each pair of elements, always floating; with ``rounding_mode`` "trunc" or "floor" rounded so."""
+    def divide(self, other: Tensor | _Number, *, rounding_mode: builtins.str | None = None) -> Tensor:
+        """Quotient of each pair of elements, always floating; with ``rounding_mode`` "trunc" or "floor" rounded so."""
+    def divide_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``div``."""
     def dot(self, tensor: Tensor) -> Tensor:
         """Sum of the products of two vectors."""
     def double(self) -> Tensor:
@@ -436,6 +474,8 @@ class TensorMethods:
         """Write one value on the main diagonal of all dimensions; ``wrap`` goes on below in a tall matrix."""
     def fix(self) -> Tensor:
         """Each element without its fraction."""
+    def fix_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``trunc``."""
     def flatten(self, start_dim: builtins.int = 0, end_dim: builtins.int = -1) -> Tensor:
         """The dimensions from ``start_dim`` to ``end_dim`` made one."""
     def flip(self, *dims: builtins.int | _Sequence[builtins.int]) -> Tensor:
@@ -480,6 +520,10 @@ class TensorMethods:
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
         """Set or clear the gradient; its shape, dtype and device must be the tensor's."""
+    def greater(self, other: Tensor | _Number) -> Tensor:
+        """Whether the left element of each pair is greater."""
+    def greater_equal(self, other: Tensor | _Number) -> Tensor:
+        """Whether the left element of each pair is greater or equal."""
     def gt(self, other: Tensor | _Number) -> Tensor:
         """Whether the left element of each pair is greater."""
     def half(self) -> Tensor:
@@ -579,6 +623,10 @@ class TensorMethods:
         """``input + weight * (end - input)``."""
     def lerp_(self, end: Tensor, weight: Tensor | _Number) -> _Self:
         """``input + weight * (end - input)``."""
+    def less(self, other: Tensor | _Number) -> Tensor:
+        """Whether the left element of each pair is less."""
+    def less_equal(self, other: Tensor | _Number) -> Tensor:
+        """Whether the left element of each pair is less or equal."""
     def lgamma(self) -> Tensor:
         """Logarithm of the size of the gamma function at each element; inf at 0 and at negative integers."""
     def lgamma_(self) -> _Self:
@@ -687,6 +735,10 @@ class TensorMethods:
         generator: _Generator | None = None,
     ) -> Tensor:
         """Positions drawn with the (unnormalised) probabilities of each row, with or without replacement."""
+    def multiply(self, other: Tensor | _Number) -> Tensor:
+        """Product of each pair of elements; logical and for bools."""
+    def multiply_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``mul``."""
     def mv(self, vec: Tensor) -> Tensor:
         """Product of a matrix and a vector."""
     def nan_to_num(
@@ -731,6 +783,8 @@ class TensorMethods:
         """Each element with the other sign."""
     def negative(self) -> Tensor:
         """Each element with the other sign."""
+    def negative_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``neg``."""
     def new_empty(
         self,
         *size: _Any,
@@ -793,6 +847,8 @@ class TensorMethods:
         generator: _Generator | None = None,
     ) -> Tensor:
         """Write normal numbers."""
+    def not_equal(self, other: Tensor | _Number) -> Tensor:
+        """Whether the elements of each pair differ."""
     def numpy(self, *, force: builtins.bool = False) -> _numpy.ndarray[_Any, _Any]:
         """Return the values as a read-only NumPy array, without a copy where the machine allows; it never changes."""
     def outer(self, vec2: Tensor) -> Tensor:
@@ -973,6 +1029,10 @@ class TensorMethods:
         """Difference of each pair of elements, ``input - alpha * other``; not for bools."""
     def sub_(self, other: Tensor | _Number, *, alpha: _Number = 1) -> _Self:
         """Difference of each pair of elements, ``input - alpha * other``; not for bools."""
+    def subtract(self, other: Tensor | _Number, *, alpha: _Number = 1) -> Tensor:
+        """Difference of each pair of elements, ``input - alpha * other``; not for bools."""
+    def subtract_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``sub``."""
     def sum(
         self,
         dim: _Dims = None,
@@ -1040,6 +1100,15 @@ class TensorMethods:
         """Matrices with zeros below a diagonal."""
     def triu_(self, diagonal: builtins.int = 0) -> _Self:
         """Matrices with zeros below a diagonal."""
+    def true_divide(
+        self,
+        other: Tensor | _Number,
+        *,
+        rounding_mode: builtins.str | None = None,
+    ) -> Tensor:
+        """Quotient of each pair of elements, always floating; with ``rounding_mode`` "trunc" or "floor" rounded so."""
+    def true_divide_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``div``."""
     def trunc(self) -> Tensor:
         """Each element without its fraction."""
     def trunc_(self) -> _Self:
