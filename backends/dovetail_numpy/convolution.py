@@ -33,9 +33,7 @@ def _prefers_rows(geo: Geometry) -> bool:
 def _groups(geo: Geometry) -> list[tuple[slice, slice]]:
     """Return the channels and the filters of every group."""
     depth, filters = geo.channels // geo.groups, geo.filters // geo.groups
-    return [
-        (slice(i * depth, (i + 1) * depth), slice(i * filters, (i + 1) * filters)) for i in range(geo.groups)
-    ]
+    return [(slice(i * depth, (i + 1) * depth), slice(i * filters, (i + 1) * filters)) for i in range(geo.groups)]
 
 
 def _rows_forward(lines: Array, weight: Array, bias: Array | None, geo: Geometry) -> Array:
@@ -55,9 +53,7 @@ def _rows_input_grad(grad_lines: Array, weight: Array, geo: Geometry) -> Array:
     if geo.groups == 1:
         return conv_rows.input_grad(grad_lines, weight, geo)
     one = geo.one_group()
-    parts = [
-        conv_rows.input_grad(grad_lines[..., filters], weight[filters], one) for _, filters in _groups(geo)
-    ]
+    parts = [conv_rows.input_grad(grad_lines[..., filters], weight[filters], one) for _, filters in _groups(geo)]
     return np.concatenate(parts, axis=1)
 
 
@@ -67,8 +63,7 @@ def _rows_weight_grad(grad_lines: Array, lines: Array, geo: Geometry) -> Array:
         return conv_rows.weight_grad(grad_lines, lines, geo)
     one = geo.one_group()
     parts = [
-        conv_rows.weight_grad(grad_lines[..., filters], lines[..., channels], one)
-        for channels, filters in _groups(geo)
+        conv_rows.weight_grad(grad_lines[..., filters], lines[..., channels], one) for channels, filters in _groups(geo)
     ]
     return np.concatenate(parts)
 

@@ -9,9 +9,7 @@ from dataclasses import dataclass, replace
 Pair = tuple[int, int]
 
 
-def window_count(
-    size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool = False
-) -> int:
+def window_count(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool = False) -> int:
     """Return how many windows fit into ``size`` elements with ``padding`` on either side.
 
     With ``ceil_mode`` a last window may hang over the far edge, but it must begin inside the input or its
@@ -24,9 +22,7 @@ def window_count(
     return max(count - 1 if (count - 1) * stride >= size + padding else count, 0)
 
 
-def tap_span(
-    tap: int, size: int, count: int, stride: int, padding: int, dilation: int
-) -> tuple[slice, slice]:
+def tap_span(tap: int, size: int, count: int, stride: int, padding: int, dilation: int) -> tuple[slice, slice]:
     """Return the windows whose element ``tap`` lies inside the input, and the input elements that these are.
 
     Both are slices of equal length, so adding through them needs neither a padded buffer nor a final crop.
@@ -88,9 +84,7 @@ class Geometry:
 
     def one_group(self) -> Geometry:
         """Return the convolution of a single group."""
-        return replace(
-            self, channels=self.channels // self.groups, filters=self.filters // self.groups, groups=1
-        )
+        return replace(self, channels=self.channels // self.groups, filters=self.filters // self.groups, groups=1)
 
 
 @functools.lru_cache(maxsize=512)

@@ -237,9 +237,7 @@ def cross_entropy_backward(
 
 
 @np.errstate(all="ignore")
-def nll_loss(
-    input: Array, target: Array, weight: Array | None, *, reduction: str, ignore_index: int
-) -> Array:
+def nll_loss(input: Array, target: Array, weight: Array | None, *, reduction: str, ignore_index: int) -> Array:
     """Return -w[y] log p[y] for log-probabilities: shapes and reductions as `cross_entropy`."""
     rows = _to_rows(widen(input))
     targets = _Targets(target, weight, ignore_index, rows.dtype)

@@ -67,15 +67,12 @@ class _Pooling:
 
 
 @functools.lru_cache(maxsize=512)
-def _pooling(
-    size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
-) -> _Pooling:
+def _pooling(size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool) -> _Pooling:
     """Work out the windows; cached, as a training loop repeats its shapes."""
     sizes = tuple(zip(size, kernel, stride, padding, dilation))
     out = tuple(window_count(n, k, s, p, d, ceil_mode) for n, k, s, p, d in sizes)
     vertical, horizontal = (
-        tuple(tap_span(tap, n, count, s, p, d) for tap in range(k))
-        for count, (n, k, s, p, d) in zip(out, sizes)
+        tuple(tap_span(tap, n, count, s, p, d) for tap in range(k)) for count, (n, k, s, p, d) in zip(out, sizes)
     )
     return _Pooling(size, kernel, stride, padding, dilation, (out[0], out[1]), vertical, horizontal)
 
@@ -248,9 +245,7 @@ def _divisors(pool: _Pooling, count_include_pad: bool, divisor_override: int | N
     if divisor_override is not None:
         return np.array(divisor_override, np.float64)
     counts: list[Array] = []
-    for size, kernel, stride, padding, out in zip(
-        pool.size, pool.kernel, pool.stride, pool.padding, pool.out
-    ):
+    for size, kernel, stride, padding, out in zip(pool.size, pool.kernel, pool.stride, pool.padding, pool.out):
         start = np.arange(out) * stride - padding
         stop = np.minimum(start + kernel, size + padding)
         if not count_include_pad:

@@ -62,7 +62,7 @@ def _fold(terms: Array, axis: int, slack: int) -> tuple[Array, int]:
     while True:
         length = terms.shape[axis]
         spent = length - 1 - _height(length)
-        if spent <= slack:
+        if spent <= max(slack, 0):
             return np.add.reduce(terms, axis=axis, out=...), slack - spent
         slabs = _slab_count(slack)
         slack -= slabs - 1 - _height(slabs)
@@ -71,9 +71,7 @@ def _fold(terms: Array, axis: int, slack: int) -> tuple[Array, int]:
         whole = terms[(*lead, slice(0, rows * slabs))].reshape(*before, slabs, rows, *after)
         np.add.reduce(whole, axis=axis, out=partial[(*lead, slice(0, rows))])
         if rest:
-            np.add.reduce(
-                terms[(*lead, slice(rows * slabs, None))], axis=axis, out=partial[(*lead, rows, ...)]
-            )
+            np.add.reduce(terms[(*lead, slice(rows * slabs, None))], axis=axis, out=partial[(*lead, rows, ...)])
         terms = partial
 
 
@@ -223,7 +221,8 @@ def variance_over(array: Array, axes: Axes, correction: float, keepdims: bool = 
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         centred = wide - mean_over(wide, axes, keepdims=True)
         drift = _sum_kept(centred, axes)
-        total = dot_over(centred, centred, axes) - drift * drift / count
-        np.divide(total, max(count - correction, 0), out=total)
+        total = dot_over(centred, centred, axes)
+        total -= drift * drift / count
+        total /= max(count - correction, 0)
     result = narrow(total, array.dtype)
     return _with_ones(result, array.shape, axes) if keepdims else result
