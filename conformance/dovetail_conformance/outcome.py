@@ -63,9 +63,10 @@ class Row:
             self.kind, self.unit = verdict.kind, verdict.unit
             self.figure, self.bound = verdict.worst, verdict.bound
             self.at = dict(verdict.at)
-        if verdict.correctly_rounded is not None:
-            share = verdict.correctly_rounded
-            self.rounded = share if self.rounded is None else min(self.rounded, share)
+        if verdict.correctly_rounded is not None and verdict.tested:
+            before = self.tested - verdict.tested
+            total = (self.rounded or 0.0) * before + verdict.correctly_rounded * verdict.tested
+            self.rounded = total / self.tested
         if not verdict.ok:
             self.status = "fail"
             self.message, self.expected, self.got = verdict.message, verdict.expected, verdict.got

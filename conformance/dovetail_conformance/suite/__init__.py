@@ -1,0 +1,1 @@
+"""The suite as tests, for ``pytest --pyargs dovetail_conformance.suite``."""
