@@ -153,7 +153,7 @@ def test_nothing_of_a_plugin_stays_when_one_hook_fails() -> None:
     with pytest.raises(ArgumentError, match="'numpy' of careless collides"):
         discovery.register_plugin(plugin(dovetail_backends=backends), "careless")
     assert discovery.registrations == before
-    assert not discovery.manager.has_plugin("careless")
+    assert not discovery.manager().has_plugin("careless")
 
 
 def test_a_plugin_is_registered_once() -> None:

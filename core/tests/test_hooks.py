@@ -58,7 +58,7 @@ def install() -> Iterator[Install]:
 
     yield register
     for name in installed:
-        if discovery.manager.has_plugin(name):
+        if discovery.manager().has_plugin(name):
             discovery.unregister_plugin(name)
 
 
@@ -67,9 +67,9 @@ def test_every_hook_is_on_the_page_with_its_exact_arguments() -> None:
 
 
 def test_pluggy_knows_the_same_hooks() -> None:
-    assert set(vars(discovery.manager.hook)) >= set(declared())
+    assert set(vars(discovery.manager().hook)) >= set(declared())
     for name in declared():
-        assert getattr(discovery.manager.hook, name).spec is not None
+        assert getattr(discovery.manager().hook, name).spec is not None
 
 
 def test_the_example_of_backends(install: Install) -> None:
@@ -125,7 +125,7 @@ def test_a_hook_that_nobody_declared_is_refused() -> None:
     exec("from dovetail.backend import hookimpl\n@hookimpl\ndef dovetail_backend(): return []\n", module.__dict__)
     with pytest.raises(Exception, match="dovetail_backend"):
         discovery.register_plugin(module, "misspelt")
-    assert not discovery.manager.has_plugin("misspelt")
+    assert not discovery.manager().has_plugin("misspelt")
 
 
 def test_a_hook_with_arguments_that_do_not_exist_is_refused() -> None:
@@ -134,4 +134,4 @@ def test_a_hook_with_arguments_that_do_not_exist_is_refused() -> None:
     exec(code, module.__dict__)
     with pytest.raises(Exception, match="tables"):
         discovery.register_plugin(module, "wrong_arguments")
-    assert not discovery.manager.has_plugin("wrong_arguments")
+    assert not discovery.manager().has_plugin("wrong_arguments")

@@ -67,7 +67,7 @@ def _backend(spec: BackendSpec) -> None:
 
 def _plugins() -> None:
     show.heading("plugins")
-    names = [name for name, _ in discovery.manager.list_name_plugin()]
+    names = [name for name, _ in discovery.manager().list_name_plugin()]
     show.item("loaded", ", ".join(names) or "none")
     for name, error in discovery.failures.items():
         show.item(name, f"could not be loaded: {type(error).__name__}: {error}")

@@ -72,7 +72,7 @@ def add_plugin_commands(
 ) -> list[tuple[str, Exception]]:
     """Let every plugin add its commands; return the plugins that failed, and how."""
     failed: list[tuple[str, Exception]] = []
-    for implementation in discovery.manager.hook.dovetail_commands.get_hookimpls():
+    for implementation in discovery.manager().hook.dovetail_commands.get_hookimpls():
         try:
             implementation.function(subparsers)
         except Exception as error:  # a stranger's command must not take the others along

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
-
-import pluggy
+from typing import TYPE_CHECKING, Any, Final
 
 from dovetail import callers
-from dovetail.contract import hookspecs
 from dovetail.contract.backend import CONTRACT_VERSION, Backend, BackendSpec, Registration
 from dovetail.contract.device import Device
-from dovetail.contract.hookspecs import PROJECT, Observer
 from dovetail.errors import ArgumentError, BackendError, ContractVersionError, PluginWarning
 from dovetail.record import registry
 
-manager: Final = pluggy.PluginManager(PROJECT)
-manager.add_hookspecs(hookspecs)
+if TYPE_CHECKING:
+    import pluggy
+
+    from dovetail.contract.hookspecs import Observer
+
+PROJECT: Final = "dovetail"
+"""The group of entry points, and the project's name for pluggy."""
+
+
+@functools.cache
+def manager() -> pluggy.PluginManager:
+    """The plugin manager, made with the first plugin: `import dovetail` does not wait for pluggy."""
+    import pluggy
+
+    from dovetail.contract import hookspecs
+
+    made = pluggy.PluginManager(PROJECT)
+    made.add_hookspecs(hookspecs)
+    return made
 
 registrations: Final[dict[str, Registration]] = {}
 """Every backend that was announced, by id."""
@@ -115,12 +129,12 @@ def register_plugin(plugin: Any, name: str) -> None:
     When one of its hooks fails, nothing of the plugin stays.
     """
     with _lock:
-        if manager.has_plugin(name):
+        if manager().has_plugin(name):
             raise ArgumentError(f"a plugin named {name!r} is registered already: unregister_plugin({name!r}) first")
-        manager.register(plugin, name=name)
+        manager().register(plugin, name=name)
         brought = _brought[name] = _Brought()
         try:
-            manager.check_pending()
+            manager().check_pending()
             _ask(plugin, name, brought)
         except BaseException:
             unregister_plugin(name)
@@ -153,9 +167,9 @@ def _remover(op: str) -> Callable[[], None]:
 def unregister_plugin(name: str) -> None:
     """Take a plugin out again with the backends, ops and observers that it brought."""
     with _lock:
-        if not manager.has_plugin(name):
+        if not manager().has_plugin(name):
             raise ArgumentError(f"no plugin named {name!r} is registered: {', '.join(_brought) or 'none is'}")
-        manager.unregister(name=name)
+        manager().unregister(name=name)
         brought = _brought.pop(name, _Brought())
         for undo in brought.undo:
             undo()
@@ -253,6 +267,14 @@ def load(name: str) -> Backend:
     return registration.runtime
 
 
+def loaded() -> list[Backend]:
+    """Return the runtimes that are in use."""
+    found = [r.runtime for r in registrations.values() if r.runtime is not None]
+    for runtime in found:
+        _check_fork(runtime)
+    return found
+
+
 def _load(registration: Registration) -> Backend:
     spec = registration.spec
     if spec.contract != CONTRACT_VERSION:
@@ -282,7 +304,7 @@ def _install_line(spec: BackendSpec) -> str:
 
 def _add_kernels(runtime: Backend) -> None:
     """Let plugins add kernels, each guarded by itself."""
-    for implementation in manager.hook.dovetail_kernels.get_hookimpls():
+    for implementation in manager().hook.dovetail_kernels.get_hookimpls():
         known = {"backend": runtime.name, "table": runtime.kernels}
         try:
             implementation.function(**{name: known[name] for name in implementation.argnames})

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pluggy
 
+from dovetail.contract.discovery import PROJECT
+
 if TYPE_CHECKING:
     import argparse
 
     from dovetail.contract.backend import BackendSpec
     from dovetail.contract.kernels import KernelTable
 
-PROJECT: Final = "dovetail"
 Observer = Callable[[str, tuple[Any, ...], tuple[Any, ...]], None]
 """``observer(op name, input specs, output specs)``: told of every op that runs."""
 

@@ -10,7 +10,6 @@ import os
 import threading
 import warnings
 from contextvars import ContextVar, Token
-from pathlib import Path
 from typing import Any, Final
 
 from dovetail import callers
@@ -77,18 +76,19 @@ def _outside() -> tuple[str, str]:
 
 def project_file() -> tuple[str, str]:
     """The nearest pyproject.toml, and the ``device`` or ``backend`` of its table ``[tool.dovetail]``, if any."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        path = folder / "pyproject.toml"
+    folder = os.getcwd()
+    while True:
+        path = os.path.join(folder, "pyproject.toml")
         try:
-            text = path.read_text(encoding="utf-8")
+            with open(path, encoding="utf-8") as file:
+                return path, _asked_in(path, file.read())
         except OSError:
-            continue
-        return str(path), _asked_in(path, text)
-    return "", ""
+            folder, below = os.path.dirname(folder), folder
+        if folder == below:
+            return "", ""
 
 
-def _asked_in(path: Path, text: str) -> str:
+def _asked_in(path: str, text: str) -> str:
     if "tool.dovetail" not in text:
         return ""
     import tomllib  # costs as much as a small backend: only where the table exists
