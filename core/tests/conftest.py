@@ -247,7 +247,8 @@ class Oracle:
         unit = UNIT[dtype]
         scale = np.max(np.abs(b[np.isfinite(b)]), initial=0.0) if allowed > 100 else np.abs(b)
         limit = (2 * unit * scale + SMALLEST[dtype]) * max(allowed, 0.5001)
-        off = np.abs(a - b)
+        with np.errstate(invalid="ignore"):
+            off = np.abs(a - b)
         same = (a == rounded) | (np.isnan(a) & np.isnan(rounded)) | (np.isinf(a) & (a == plain))
         good = np.where(finite, off <= limit, same)
         # where one of the two overflows, the other must be next to the largest number
