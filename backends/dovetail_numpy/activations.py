@@ -62,7 +62,8 @@ def relu_backward(g: Array, output: Array) -> Array:
 def leaky_relu_backward(g: Array, input: Array, *, negative_slope: float) -> Array:
     """Return ``g`` where the input is positive, ``negative_slope`` times it elsewhere: slopes in [0, 1]."""
     slope = np.array(negative_slope, g.dtype)
-    return np.multiply(g, np.maximum(input > 0, slope, dtype=g.dtype), out=...)
+    result: Array = np.multiply(g, np.maximum(input > 0, slope, dtype=g.dtype), out=...)
+    return result
 
 
 # ------------------------------------------------------------------------------------------ gelu

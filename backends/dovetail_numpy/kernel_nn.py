@@ -10,7 +10,7 @@ import numpy as np
 
 from dovetail.backend import Array, Call, KernelTable, dtypes, ops
 from dovetail_numpy import activations, convolution, losses, normalization, pooling
-from dovetail_numpy.binding import HALF, Kernel
+from dovetail_numpy.binding import HALF, Kernel, enter
 from dovetail_numpy.precision import narrow, wide_dtype, widen
 from dovetail_numpy.reductions import sum_over
 
@@ -71,13 +71,17 @@ def _single_only(function: Callable[..., Array]) -> Callable[[Call], Kernel | No
     return bind
 
 
-for _op, _function in (
-    (ops.gelu, activations.gelu),
-    (ops.gelu_backward, activations.gelu_backward),
-    (ops.silu, activations.silu),
-    (ops.silu_backward, activations.silu_backward),
-):
-    table.binder(_op)(_single_only(_function))
+enter(
+    table,
+    {
+        ops.gelu: activations.gelu,
+        ops.gelu_backward: activations.gelu_backward,
+        ops.silu: activations.silu,
+        ops.silu_backward: activations.silu_backward,
+    },
+    _single_only,
+    out=False,
+)
 
 # ------------------------------------------------------------------------------------------ linear
 
@@ -113,13 +117,17 @@ def _along(function: Callable[..., Array]) -> Callable[[Call], Kernel]:
     return bind
 
 
-for _op, _function in (
-    (ops.softmax, losses.softmax),
-    (ops.softmax_backward, losses.softmax_backward),
-    (ops.log_softmax, losses.log_softmax),
-    (ops.log_softmax_backward, losses.log_softmax_backward),
-):
-    table.binder(_op)(_along(_function))
+enter(
+    table,
+    {
+        ops.softmax: losses.softmax,
+        ops.softmax_backward: losses.softmax_backward,
+        ops.log_softmax: losses.log_softmax,
+        ops.log_softmax_backward: losses.log_softmax_backward,
+    },
+    _along,
+    out=False,
+)
 
 # ------------------------------------------------------------------------------------------ losses
 
@@ -189,7 +197,7 @@ def _cross_entropy(call: Call) -> Kernel | None:
         _refuse_outside(target, classes, ignored)
         return losses.cross_entropy(scores, target.reshape(()) if single else target, weight, **statics)
 
-    return kernel  # type: ignore[return-value]  # of two results
+    return kernel
 
 
 @table.binder(ops.cross_entropy_backward)
@@ -242,17 +250,21 @@ def _of_batches(function: Callable[..., Any]) -> Callable[[Call], Kernel | None]
     return bind
 
 
-for _op, _function in (
-    (ops.conv2d, convolution.conv2d),
-    (ops.conv2d_input_grad, convolution.conv2d_input_grad),
-    (ops.conv2d_weight_grad, convolution.conv2d_weight_grad),
-    (ops.max_pool2d, pooling.max_pool2d_values),
-    (ops.max_pool2d_with_indices, pooling.max_pool2d),
-    (ops.max_pool2d_backward, pooling.max_pool2d_backward),
-    (ops.avg_pool2d, pooling.avg_pool2d),
-    (ops.avg_pool2d_backward, pooling.avg_pool2d_backward),
-):
-    table.binder(_op)(_of_batches(_function))
+enter(
+    table,
+    {
+        ops.conv2d: convolution.conv2d,
+        ops.conv2d_input_grad: convolution.conv2d_input_grad,
+        ops.conv2d_weight_grad: convolution.conv2d_weight_grad,
+        ops.max_pool2d: pooling.max_pool2d_values,
+        ops.max_pool2d_with_indices: pooling.max_pool2d,
+        ops.max_pool2d_backward: pooling.max_pool2d_backward,
+        ops.avg_pool2d: pooling.avg_pool2d,
+        ops.avg_pool2d_backward: pooling.avg_pool2d_backward,
+    },
+    _of_batches,
+    out=False,
+)
 
 # ------------------------------------------------------------------------------------------ normalisation
 
@@ -273,7 +285,7 @@ def _batch_norm_by_batch(call: Call) -> Kernel:
         assert spread is not None, "running statistics were given"
         return out, moved, spread, rstd
 
-    return kernel  # type: ignore[return-value]  # of several results
+    return kernel
 
 
 @table.binder(ops.batch_norm_backward)
@@ -284,7 +296,7 @@ def _batch_norm_backward(call: Call) -> Kernel:
         found = normalization.batch_norm_backward(widen(g), widen(x), weight, mean, rstd, training=True)
         return (narrow(found[0], host), *found[1:])
 
-    return kernel  # type: ignore[return-value]  # of several results
+    return kernel
 
 
 @table.binder(ops.batch_norm_by_statistics)
@@ -322,7 +334,7 @@ def _layer_norm(call: Call) -> Kernel:
     def kernel(x: Array, weight: Array | None, bias: Array | None) -> tuple[Array, ...]:
         return normalization.layer_norm(x, weight, bias, **statics)
 
-    return kernel  # type: ignore[return-value]  # of several results
+    return kernel
 
 
 @table.binder(ops.layer_norm_backward)
@@ -331,12 +343,10 @@ def _layer_norm_backward(call: Call) -> Kernel:
     host = call.output.dtype.host
 
     def kernel(g: Array, x: Array, weight: Array | None, mean: Array, rstd: Array) -> tuple[Array, ...]:
-        found = normalization.layer_norm_backward(
-            widen(g), widen(x), weight, mean, rstd, normalized_shape=sizes
-        )
+        found = normalization.layer_norm_backward(widen(g), widen(x), weight, mean, rstd, normalized_shape=sizes)
         return (narrow(found[0], host), *found[1:])
 
-    return kernel  # type: ignore[return-value]  # of several results
+    return kernel
 
 
 # ------------------------------------------------------------------------------------------ looking up

@@ -63,9 +63,7 @@ def selu(input: Tensor) -> Tensor:
 
 
 selu.vjp(
-    input=lambda g, input: select_by(
-        input <= 0, g * (_below(input).exp() * (SELU_ALPHA * SELU_SCALE)), g * SELU_SCALE
-    )
+    input=lambda g, input: select_by(input <= 0, g * (_below(input).exp() * (SELU_ALPHA * SELU_SCALE)), g * SELU_SCALE)
 )
 
 
@@ -111,9 +109,7 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
 
 
 softplus.vjp(
-    input=lambda g, input, *, beta, threshold: select_by(
-        input * beta > threshold, g, g * (input * beta).sigmoid()
-    )
+    input=lambda g, input, *, beta, threshold: select_by(input * beta > threshold, g, g * (input * beta).sigmoid())
 )
 
 

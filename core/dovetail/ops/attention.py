@@ -58,9 +58,7 @@ def _repeated(heads: Tensor, count: int) -> Tensor:
     return wide.reshape((*lead, count, rows, size))
 
 
-def attention_weights(
-    query: Tensor, key: Tensor, mask: Tensor | None, is_causal: bool, scale: float | None
-) -> Tensor:
+def attention_weights(query: Tensor, key: Tensor, mask: Tensor | None, is_causal: bool, scale: float | None) -> Tensor:
     """How much each query takes of each value; a query that may see nothing takes nothing."""
     factor = 1.0 / math.sqrt(query.shape[-1]) if scale is None else scale
     scores = (query * factor) @ key.transpose(-1, -2)

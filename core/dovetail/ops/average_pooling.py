@@ -165,7 +165,8 @@ def avg_pool2d(
     for _, _, rows, columns in spans(input.shape, sizes, words):
         part = read_windows(total, rows, columns) + read_tap(input, rows, columns, known_pair(stride))
         total = put_windows(total, part, rows, columns)
-    return total / _divisors(input, input.shape[2:], **words)
+    mean: Tensor = total / _divisors(input, input.shape[2:], **words)
+    return mean
 
 
 avg_pool2d.vjp(
@@ -183,8 +184,8 @@ avg_pool2d.vjp(
     )
 )
 avg_pool2d_backward.vjp(
-    grad=lambda g, *, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override: (
-        avg_pool2d(g, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    grad=lambda g, *, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override: avg_pool2d(
+        g, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
     )
 )
 
@@ -233,11 +234,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] |
 
 
 def _wanted(input: Tensor, output_size: int | Sequence[int | None] | None) -> Pair:
-    given = (
-        (output_size, output_size)
-        if isinstance(output_size, int) or output_size is None
-        else tuple(output_size)
-    )
+    given = (output_size, output_size) if isinstance(output_size, int) or output_size is None else tuple(output_size)
     if len(given) != 2:
         raise ArgumentRuntimeError(f"adaptive_avg_pool2d: output_size must be 2 (got {list(given)})")
     if input.ndim not in (3, 4):
@@ -302,6 +299,4 @@ def avg_pool1d(
     """The mean of each window of signals (N, C, L) or (C, L)."""
     rows = one_row("avg_pool1d", input)
     step = None if stride is None else as_row(stride, 1)
-    return avg_pool2d(
-        rows, as_row(kernel_size, 1), step, as_row(padding, 0), ceil_mode, count_include_pad
-    ).squeeze(-2)
+    return avg_pool2d(rows, as_row(kernel_size, 1), step, as_row(padding, 0), ceil_mode, count_include_pad).squeeze(-2)

@@ -42,9 +42,7 @@ from dovetail.tensor.tensor import Tensor
             0.0,
             grad=False,
         ),
-        call(
-            Arg((2, 2, 4)), SIGNS, None, Arg((2,), values=[0, 0]), Arg((2,), values=[1, 1]), 0.0, grad=False
-        ),
+        call(Arg((2, 2, 4)), SIGNS, None, Arg((2,), values=[0, 0]), Arg((2,), values=[1, 1]), 0.0, grad=False),
     ),
     agree=Agree.running(),
 )
@@ -85,9 +83,7 @@ def _batch_shapes(input: Spec, weight: Spec | None, bias: Spec | None, *, eps: f
         call(Arg((3, 2, 4)), None, None, 1e-3),
         call(Arg((2, 3, 2, 2)), Arg((3,)), Arg((3,)), 1e-5),
         errors=(
-            error(
-                RuntimeError, "weight should contain 3 elements not 2", Arg((2, 3, 4)), Arg((2,)), None, 1e-5
-            ),
+            error(RuntimeError, "weight should contain 3 elements not 2", Arg((2, 3, 4)), Arg((2,)), None, 1e-5),
             error(
                 RuntimeError,
                 "\"batch_norm\" not implemented for 'Long'",
@@ -155,9 +151,7 @@ def _through_statistics(input: Tensor, mean_grad: Tensor | None, var_grad: Tenso
 def _fixed_shape(
     input: Spec, running_mean: Spec, running_var: Spec, weight: Spec | None, bias: Spec | None, *, eps: float
 ) -> Shape:
-    check_channels(
-        "batch_norm", input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
-    )
+    check_channels("batch_norm", input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     return input.shape
 
 
@@ -295,9 +289,7 @@ def instance_norm(
             )
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     if math.prod(input.shape[2:]) == 1:
-        raise ArgumentError(
-            f"Expected more than 1 spatial element when training, got input size {input.shape}"
-        )
+        raise ArgumentError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
     batch, channels = input.shape[:2]
     rows = input.reshape((1, batch * channels, *input.shape[2:]))
     out, mean, var = batch_norm_by_batch(rows, None, None, eps)

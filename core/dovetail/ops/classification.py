@@ -271,9 +271,7 @@ def _entropy_dtypes(inputs: Sequence[Spec | None], statics: dict[str, Any]) -> D
         return Dtypes(index_dtypes(inputs, statics), [input.dtype, wider(input.dtype)])
     common = rules.result_type(inputs)
     if not input.dtype.is_floating_point:
-        raise DtypeError(
-            f"\"log_softmax\" not implemented for '{input.dtype.legacy_name}' (convert first: x.float())"
-        )
+        raise DtypeError(f"\"log_softmax\" not implemented for '{input.dtype.legacy_name}' (convert first: x.float())")
     return Dtypes([common] * 3, [common, wider(common)])
 
 
@@ -352,7 +350,8 @@ def cross_entropy(
     terms = log_probs if weight is None else log_probs * _along_classes(weight.detach(), input.ndim)
     smooth = select_by(rows.counted, -terms.sum(dim), 0)
     smooth = smooth.sum() / rows.weights.sum() if reduction == "mean" else reduced(smooth, reduction)
-    return loss * (1 - label_smoothing) + smooth * (label_smoothing / input.shape[dim])
+    share: float = label_smoothing / input.shape[dim]
+    return loss * (1 - label_smoothing) + smooth * share
 
 
 def _along_classes(weight: Tensor, ndim: int) -> Tensor:

@@ -144,9 +144,7 @@ def _two(value: Any) -> Pair:
     return value  # type: ignore[no-any-return]
 
 
-def _by_taps(
-    input: Tensor, weight: Tensor, stride: Pair, padding: Pair, dilation: Pair, groups: int
-) -> Tensor:
+def _by_taps(input: Tensor, weight: Tensor, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Tensor:
     batch, filters = input.shape[0], weight.shape[0]
     kernel = _two(tuple(weight.shape[2:]))
     sizes = out_sizes(input.shape[2:], kernel, stride, padding, dilation)

@@ -15,7 +15,6 @@ Padding = tuple[int, ...]
 """What is added on either side: (rows, columns), or (top, bottom, left, right) where the sides differ."""
 
 
-
 def _same_padding(kernel: Sequence[int], stride: Pair, dilation: Pair) -> Padding:
     """The padding that keeps the size; of an odd amount the far side gets the larger half."""
     if stride != (1, 1):
@@ -39,9 +38,7 @@ def _padding(value: Any, kernel: Sequence[int], stride: Pair, dilation: Pair) ->
     return pair("padding", value, "convolution")
 
 
-def check_numbers(
-    stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int], groups: int
-) -> None:
+def check_numbers(stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int], groups: int) -> None:
     """Raise for strides, paddings, dilations and groups that no convolution has."""
     if groups <= 0:
         raise ArgumentRuntimeError(f"non-positive groups is not supported (groups={groups})")
@@ -99,9 +96,7 @@ def check_operands(
         )
 
 
-def check_sizes(
-    input: Spec, kernel: Sequence[int], padding: Sequence[Sequence[int]], dilation: Sequence[int]
-) -> None:
+def check_sizes(input: Spec, kernel: Sequence[int], padding: Sequence[Sequence[int]], dilation: Sequence[int]) -> None:
     """Raise when the kernel is larger than the padded images."""
     sizes = list(input.shape[-len(kernel) :])
     batched = input.ndim == len(kernel) + 2
@@ -138,9 +133,7 @@ def canonical(input: Spec, weight: Spec, bias: Spec | None, **statics: Any) -> d
     return {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
 
 
-def out_sizes(
-    size: Sequence[int], kernel: Sequence[int], stride: Pair, padding: Padding, dilation: Pair
-) -> Pair:
+def out_sizes(size: Sequence[int], kernel: Sequence[int], stride: Pair, padding: Padding, dilation: Pair) -> Pair:
     """Rows and columns of the result."""
     rows, columns = (
         (n + before + after - d * (k - 1) - 1) // s + 1

@@ -154,9 +154,7 @@ def _transposed_sizes(
                 ("dilation", dilation),
             )
         )
-        raise ArgumentRuntimeError(
-            f"output padding must be smaller than either stride or dilation, but got {words}"
-        )
+        raise ArgumentRuntimeError(f"output padding must be smaller than either stride or dilation, but got {words}")
     rows, columns = (
         (n - 1) * s - 2 * p + d * (k - 1) + e + 1
         for n, k, s, p, e, d in zip(size, kernel, stride, padding, extra, dilation, strict=True)

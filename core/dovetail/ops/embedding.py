@@ -31,7 +31,8 @@ from dovetail.tensor.tensor import Tensor
 
 
 def _outside(input: Tensor, weight: Tensor, **_: Any) -> Tensor:
-    return ((input < 0) | (input >= weight.shape[0])).any()
+    rows: int = weight.shape[0]
+    return ((input < 0) | (input >= rows)).any()
 
 
 def _outside_error(input: Tensor, weight: Tensor, **_: Any) -> DovetailError | None:
@@ -54,9 +55,7 @@ def _canonical(input: Spec, weight: Spec, *, padding_idx: int | None) -> dict[st
     if padding_idx is None:
         return {"padding_idx": None}
     if not -rows <= padding_idx < rows:
-        raise ArgumentError(
-            f"Padding_idx must be within num_embeddings (got {padding_idx} and {rows} embeddings)"
-        )
+        raise ArgumentError(f"Padding_idx must be within num_embeddings (got {padding_idx} and {rows} embeddings)")
     return {"padding_idx": padding_idx % rows}
 
 
@@ -107,9 +106,7 @@ def embedding_backward(grad: Tensor, indices: Tensor, num_weights: int, padding_
         call(Arg((), dtype="int64", values=2), Arg((4, 2)), padding_idx=-1, grad=False),
         call(Arg((0,), dtype="int64", values=[]), Arg((4, 2))),
         errors=(
-            error(
-                IndexError, "index out of range in self", Arg((1,), dtype="int64", values=[5]), Arg((4, 2))
-            ),
+            error(IndexError, "index out of range in self", Arg((1,), dtype="int64", values=[5]), Arg((4, 2))),
             error(
                 IndexError,
                 "index -1 is out of bounds for dimension 0 with size 4",
@@ -137,9 +134,7 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> 
 
 
 embedding.vjp(
-    weight=lambda g, input, *, specs, padding_idx: embedding_backward(
-        g, input, specs[1].shape[0], padding_idx
-    )
+    weight=lambda g, input, *, specs, padding_idx: embedding_backward(g, input, specs[1].shape[0], padding_idx)
 )
 embedding_backward.vjp(
     grad=lambda g, indices, *, padding_idx: _without_padding(embedding(indices, g), indices, padding_idx)
@@ -178,9 +173,7 @@ def _no_class_error(input: Tensor, *, num_classes: int) -> DovetailError:
         call(Arg((0,), dtype="int64", values=[]), 3),
         dtypes=("int",),
         errors=(
-            error(
-                RuntimeError, "Class values must be non-negative.", Arg((1,), dtype="int64", values=[-1]), 3
-            ),
+            error(RuntimeError, "Class values must be non-negative.", Arg((1,), dtype="int64", values=[-1]), 3),
             error(
                 RuntimeError,
                 "Class values must be smaller than num_classes.",
@@ -211,8 +204,7 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     """
     if input.dtype is not dtypes.int64:
         raise ArgumentRuntimeError(
-            f"one_hot is only applicable to index tensor of type LongTensor. (got {input.dtype.name}; write "
-            "x.long())"
+            f"one_hot is only applicable to index tensor of type LongTensor. (got {input.dtype.name}; write x.long())"
         )
     if num_classes < 0:
         if not input.numel():

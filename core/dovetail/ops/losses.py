@@ -23,9 +23,7 @@ REDUCTIONS: Final = ("none", "mean", "sum")
 def check_reduction(reduction: str) -> None:
     """Raise unless the word is one of "none", "mean" and "sum"."""
     if reduction not in REDUCTIONS:
-        raise ArgumentError(
-            f"{reduction} is not a valid value for reduction; it may be 'none', 'mean' or 'sum'"
-        )
+        raise ArgumentError(f"{reduction} is not a valid value for reduction; it may be 'none', 'mean' or 'sum'")
 
 
 def reduced(loss: Tensor, reduction: str) -> Tensor:
@@ -47,9 +45,7 @@ def _floating(name: str) -> rules.DtypeRule:
     def rule(inputs: Sequence[Spec | None], statics: dict[str, Any]) -> Dtypes:
         common = rules.result_type(inputs)
         if not common.is_floating_point:
-            raise DtypeError(
-                f"\"{name}\" not implemented for '{common.legacy_name}' (convert first: x.float())"
-            )
+            raise DtypeError(f"\"{name}\" not implemented for '{common.legacy_name}' (convert first: x.float())")
         return Dtypes([common] * len(inputs), [common])
 
     return rule
@@ -62,9 +58,7 @@ _PAIRS: Final[tuple[Sample, ...]] = (
     call(Arg(()), Arg(())),
 )
 _WORD = error(ValueError, "foo is not a valid value for reduction", Arg((2,)), Arg((2,)), reduction="foo")
-_SIZES = error(
-    RuntimeError, "The size of tensor a (3) must match the size of tensor b (2)", Arg((3,)), Arg((2,))
-)
+_SIZES = error(RuntimeError, "The size of tensor a (3) must match the size of tensor b (2)", Arg((3,)), Arg((2,)))
 _LONG = error(RuntimeError, "'Long'", Arg((2,), dtype="int64"), Arg((2,), dtype="int64"))
 
 # ------------------------------------------------------------------------------------------ squares
@@ -161,9 +155,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta:
 
 def _huber_shape(input: Spec, target: Spec, *, reduction: str, delta: float) -> tuple[int, ...]:
     if delta <= 0:
-        raise ArgumentRuntimeError(
-            f"huber_loss does not support non-positive values for delta. (got {delta})"
-        )
+        raise ArgumentRuntimeError(f"huber_loss does not support non-positive values for delta. (got {delta})")
     return _loss_shape(input, target, reduction=reduction)
 
 
@@ -211,7 +203,11 @@ def _not_probability_error(input: Tensor, target: Tensor, *_: Any, **__: Any) ->
     return ArgumentRuntimeError("all elements of target should be between 0 and 1")
 
 
-_UNIT = {"low": 0.05, "high": 0.95}
+def _unit(*shape: int) -> Arg:
+    """Probabilities, none of them certain."""
+    return Arg(shape, low=0.05, high=0.95)
+
+
 _FLOOR: Final = -100.0
 """The least value of each logarithm, as in PyTorch."""
 _TINY: Final = 1e-12
@@ -229,20 +225,20 @@ def _bounded_log(x: Tensor) -> Tensor:
     dtype=_floating("binary_cross_entropy"),
     checks=(ValueCheck(_not_probability, _not_probability_error),),
     samples=calls(
-        call(Arg((2, 3), **_UNIT), Arg((2, 3), **_UNIT)),
-        call(Arg((2, 3), **_UNIT), Arg((2, 3), **_UNIT), Arg((3,), low=0.5, grad=False), reduction="sum"),
-        call(Arg((4,), **_UNIT), Arg((4,), **_UNIT), reduction="none"),
+        call(_unit(2, 3), _unit(2, 3)),
+        call(_unit(2, 3), _unit(2, 3), Arg((3,), low=0.5, grad=False), reduction="sum"),
+        call(_unit(4), _unit(4), reduction="none"),
         errors=(
             error(
                 RuntimeError,
                 "all elements of input should be between 0 and 1",
                 Arg((1,), values=[1.5]),
-                Arg((1,), **_UNIT),
+                _unit(1),
             ),
             error(
                 RuntimeError,
                 "all elements of target should be between 0 and 1",
-                Arg((1,), **_UNIT),
+                _unit(1),
                 Arg((1,), values=[1.5]),
             ),
             _LONG,
@@ -290,15 +286,15 @@ def _bce_gradient(
     shape=_loss_shape,
     dtype=_floating("binary_cross_entropy_with_logits"),
     samples=calls(
-        call(Arg((2, 3), low=-5, high=5), Arg((2, 3), **_UNIT)),
+        call(Arg((2, 3), low=-5, high=5), _unit(2, 3)),
         call(
             Arg((2, 3)),
-            Arg((2, 3), **_UNIT),
+            _unit(2, 3),
             Arg((3,), low=0.5, grad=False),
             pos_weight=Arg((3,), low=0.5, grad=False),
             reduction="sum",
         ),
-        call(Arg((4,)), Arg((4,), **_UNIT), reduction="none"),
+        call(Arg((4,)), _unit(4), reduction="none"),
         errors=(_WORD, _SIZES, _LONG),
     ),
     agree=Agree.running(),
@@ -328,9 +324,9 @@ def binary_cross_entropy_with_logits(
     shape=_loss_shape,
     dtype=_floating("kl_div"),
     samples=calls(
-        call(Arg((2, 3), low=-3, high=0), Arg((2, 3), **_UNIT)),
+        call(Arg((2, 3), low=-3, high=0), _unit(2, 3)),
         call(Arg((2, 3), low=-3, high=0), Arg((2, 3), low=-3, high=0), reduction="sum", log_target=True),
-        call(Arg((4,), low=-3, high=0), Arg((4,), **_UNIT), reduction="none"),
+        call(Arg((4,), low=-3, high=0), _unit(4), reduction="none"),
         errors=(_WORD, _SIZES, _LONG),
     ),
     agree=Agree.running(),

@@ -40,9 +40,7 @@ _MAX_CASES: tuple[Sample, ...] = (
 )
 _MAX_ERRORS = (
     error(RuntimeError, "non-empty 3D or 4D (batch mode) tensor expected for input", Arg((8, 8)), 2),
-    error(
-        RuntimeError, "pad should be at most half of effective kernel size", Arg((1, 3, 8, 8)), 3, padding=2
-    ),
+    error(RuntimeError, "pad should be at most half of effective kernel size", Arg((1, 3, 8, 8)), 3, padding=2),
     error(RuntimeError, "Calculated output size: (3x0x0). Output size is too small", Arg((1, 3, 2, 2)), 3),
     error(
         RuntimeError,
@@ -194,7 +192,6 @@ def max_pool2d(
     return max_pool2d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)[0]
 
 
-
 @op(
     samples=calls(
         call(Arg((2, 3, 7), distinct=True), 2),
@@ -217,9 +214,9 @@ def max_pool1d(
     """The largest element of each window of signals (N, C, L) or (C, L)."""
     rows = one_row("max_pool1d", input)
     step = None if stride is None else as_row(stride, 1)
-    return max_pool2d(
-        rows, as_row(kernel_size, 1), step, as_row(padding, 0), as_row(dilation, 1), ceil_mode
-    ).squeeze(-2)
+    return max_pool2d(rows, as_row(kernel_size, 1), step, as_row(padding, 0), as_row(dilation, 1), ceil_mode).squeeze(
+        -2
+    )
 
 
 @front(method=False)

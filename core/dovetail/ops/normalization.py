@@ -20,7 +20,6 @@ from dovetail.tensor.tensor import Tensor
 Shape = tuple[int, ...]
 
 
-
 def computed(name: str, *outputs: bool) -> DtypeRule:
     """The input's type, which must be floating and that of all parameters, 16-bit inputs excepted.
 
@@ -32,9 +31,7 @@ def computed(name: str, *outputs: bool) -> DtypeRule:
         assert first is not None, "the first input is never absent"
         kind = first.dtype
         if not kind.is_floating_point:
-            raise DtypeError(
-                f"\"{name}\" not implemented for '{kind.legacy_name}' (convert first: x.float())"
-            )
+            raise DtypeError(f"\"{name}\" not implemented for '{kind.legacy_name}' (convert first: x.float())")
         for other in inputs[1:]:
             if other is not None and other.dtype not in (kind, wider(kind)):
                 raise DtypeError(

@@ -22,7 +22,6 @@ Size = int | Sequence[int]
 Shape = tuple[int, ...]
 
 
-
 def pair(op_name: str, name: str, value: Any) -> Pair:
     """Read one number for both dimensions, or one for each."""
     if isinstance(value, int):
@@ -73,13 +72,10 @@ def canonical_windows(name: str, input: Spec, statics: dict[str, Any]) -> dict[s
 def check_images(name: str, shape: Shape) -> None:
     """Raise unless the shape is that of images, none of them empty."""
     if len(shape) not in (3, 4):
-        raise ShapeError(
-            f"non-empty 3D or 4D (batch mode) tensor expected for input (of {name}, got {list(shape)})"
-        )
+        raise ShapeError(f"non-empty 3D or 4D (batch mode) tensor expected for input (of {name}, got {list(shape)})")
     if 0 in shape[-3:]:
         raise ShapeError(
-            "Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but "
-            f"got:{list(shape)}"
+            f"Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got:{list(shape)}"
         )
 
 
@@ -133,10 +129,7 @@ def batched(images: Tensor) -> Tensor:
 def spans(shape: Shape, sizes: Pair, statics: dict[str, Any]) -> Iterator[tuple[int, int, Span, Span]]:
     """Every tap of the windows."""
     dilation = statics.get("dilation", (1, 1))
-    return tap_spans(
-        shape[2:], sizes, statics["kernel_size"], statics["stride"], statics["padding"], dilation
-    )
-
+    return tap_spans(shape[2:], sizes, statics["kernel_size"], statics["stride"], statics["padding"], dilation)
 
 
 def known_pair(value: Any) -> Pair:

@@ -77,9 +77,7 @@ def leaky_relu_backward(grad: Tensor, input: Tensor, negative_slope: float) -> T
     return select_by(input > 0, grad, grad * negative_slope)
 
 
-leaky_relu_backward.vjp(
-    grad=lambda g, input, *, negative_slope: leaky_relu_backward(g, input, negative_slope)
-)
+leaky_relu_backward.vjp(grad=lambda g, input, *, negative_slope: leaky_relu_backward(g, input, negative_slope))
 
 
 @op(
@@ -102,9 +100,7 @@ leaky_relu.vjp(input=lambda g, input, *, negative_slope: leaky_relu_backward(g, 
         call(Arg((2, 3, 2)), Arg((3,))),
         call(Arg((4,)), Arg((1,))),
         errors=(
-            error(
-                RuntimeError, "Mismatch of parameter numbers and input channel size", Arg((2, 3)), Arg((2,))
-            ),
+            error(RuntimeError, "Mismatch of parameter numbers and input channel size", Arg((2, 3)), Arg((2,))),
             error(RuntimeError, "Expected `weight` to be a scalar or 1D tensor", Arg((2, 3)), Arg((3, 1))),
             error(RuntimeError, "Type promoting not supported", Arg((2,), dtype="int64"), Arg((1,))),
         ),
@@ -124,9 +120,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
             f"(convert one of them: weight.to({input.dtype!r}))"
         )
     if weight.ndim > 1:
-        raise ShapeError(
-            f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}"
-        )
+        raise ShapeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}")
     if weight.numel() != 1:
         if not input.ndim:
             raise ShapeError(
@@ -160,9 +154,7 @@ def hardtanh_backward(grad: Tensor, input: Tensor, min_val: float, max_val: floa
     return select_by((input <= min_val) | (input >= max_val), 0, grad)
 
 
-hardtanh_backward.vjp(
-    grad=lambda g, input, *, min_val, max_val: hardtanh_backward(g, input, min_val, max_val)
-)
+hardtanh_backward.vjp(grad=lambda g, input, *, min_val, max_val: hardtanh_backward(g, input, min_val, max_val))
 
 
 def _limits(input: Spec, *, min_val: Number, max_val: Number) -> dict[str, Any]:
@@ -190,9 +182,7 @@ def _limits(input: Spec, *, min_val: Number, max_val: Number) -> dict[str, Any]:
         special=True,
         errors=(
             error(RuntimeError, "Bool inputs not supported for hardtanh", Arg((2,), dtype="bool")),
-            error(
-                RuntimeError, "hardtanh on an unsigned type with negative limits", Arg((2,), dtype="uint8")
-            ),
+            error(RuntimeError, "hardtanh on an unsigned type with negative limits", Arg((2,), dtype="uint8")),
             error(ValueError, "min_val cannot be greater than max_val", Arg((2,)), 2.0, 1.0),
         ),
     ),
@@ -241,9 +231,7 @@ def hardswish(input: Tensor) -> Tensor:
     return input * hardtanh(input + 3, 0, 6) / 6
 
 
-hardswish.vjp(
-    input=lambda g, input: select_by(input <= -3, 0, select_by(input < 3, g * (input / 3 + 0.5), g))
-)
+hardswish.vjp(input=lambda g, input: select_by(input <= -3, 0, select_by(input < 3, g * (input / 3 + 0.5), g)))
 
 
 # ------------------------------------------------------------------------------------------ thresholds
@@ -291,9 +279,7 @@ hardshrink.vjp(input=lambda g, input, *, lambd: select_by((input >= -lambd) & (i
 
 def _lambda(input: Spec, *, lambd: float) -> dict[str, Any]:
     if lambd < 0:
-        raise ArgumentRuntimeError(
-            f"lambda must be greater or equal to 0, but found to be {lambd}. (in softshrink)"
-        )
+        raise ArgumentRuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}. (in softshrink)")
     return {"lambd": lambd}
 
 

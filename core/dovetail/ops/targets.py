@@ -18,7 +18,6 @@ from dovetail.tensor.tensor import Tensor
 Shape = tuple[int, ...]
 
 
-
 def class_dim(ndim: int) -> int:
     """Where the classes are: dimension 1, or 0 of a single sample."""
     return 0 if ndim == 1 else 1
@@ -38,9 +37,7 @@ def check_target(input: Spec, target: Spec) -> None:
                 f"per row; write{hint})"
             )
         if len(a) == 2 and a[:1] != b:
-            raise ArgumentError(
-                f"Expected input batch_size ({a[0]}) to match target batch_size ({b[0] if b else 1})."
-            )
+            raise ArgumentError(f"Expected input batch_size ({a[0]}) to match target batch_size ({b[0] if b else 1}).")
         if len(a) == 1 and b not in ([], [1]):
             raise ShapeError(f"size mismatch (got input: {a}, target: {b})")
         return
@@ -79,9 +76,7 @@ def index_dtypes(inputs: Sequence[Spec | None], statics: dict[str, Any]) -> list
             "target.long(); class probabilities have the shape of the input)"
         )
     if not input.dtype.is_floating_point:
-        raise DtypeError(
-            f"\"nll_loss\" not implemented for '{input.dtype.legacy_name}' (convert first: x.float())"
-        )
+        raise DtypeError(f"\"nll_loss\" not implemented for '{input.dtype.legacy_name}' (convert first: x.float())")
     if weight is not None and weight.dtype is not input.dtype:
         raise DtypeError(
             f"expected scalar type {input.dtype.legacy_name} but found {weight.dtype.legacy_name} (weight: "
@@ -101,13 +96,11 @@ def loss_shape(input: Spec, target: Spec, reduction: str) -> Shape:
 
 def outside(input: Tensor, target: Tensor, *_: Any, ignore_index: int, **__: Any) -> Tensor:
     """Whether a class index does not exist and is not to be ignored."""
-    classes = input.shape[class_dim(input.ndim)]
+    classes: int = input.shape[class_dim(input.ndim)]
     return (((target < 0) | (target >= classes)) & (target != ignore_index)).any()
 
 
-def outside_error(
-    input: Tensor, target: Tensor, *_: Any, ignore_index: int, **__: Any
-) -> DovetailError | None:
+def outside_error(input: Tensor, target: Tensor, *_: Any, ignore_index: int, **__: Any) -> DovetailError | None:
     """The error for the first class index that does not exist; None if all do."""
     values = host_values(target).reshape(-1)
     classes = input.shape[class_dim(input.ndim)]

@@ -31,9 +31,7 @@ def pair(name: str, value: Any, what: str = "window") -> Pair:
     return sizes[0], sizes[1]
 
 
-def window_count(
-    size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool = False
-) -> int:
+def window_count(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool = False) -> int:
     """How many windows fit into ``size`` elements with ``padding`` on either side.
 
     With ``ceil_mode`` a last window may hang over the far edge if it begins inside the input or its near
