@@ -62,17 +62,6 @@ def doubled(ufunc: Any) -> Callable[[Call], Kernel]:
     return bind
 
 
-def plain(function: Any) -> Callable[[Call], Kernel]:
-    """Bind a function of arrays without ``out=``: 16-bit floats through float32."""
-
-    def bind(call: Call) -> Kernel:
-        if call.inputs[0].dtype in HALF:
-            return widened(function, call.output.dtype.host)
-        return function  # type: ignore[no-any-return]  # a function on arrays
-
-    return bind
-
-
 def enter(
     table: KernelTable, functions: dict[Any, Any], bind: Callable[[Any], Any] = elementwise, out: bool = True
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from dovetail.backend import Array, Call, KernelTable, ops
-from dovetail_numpy.binding import Kernel, doubled, elementwise, enter, plain
+from dovetail_numpy.binding import Kernel, doubled, elementwise, enter
 
 table: Final = KernelTable()
 
@@ -51,18 +51,22 @@ enter(
 )
 
 
-def _sigmoid(x: Array) -> Array:
+@table.binder(ops.sigmoid)
+def _sigmoid(call: Call) -> Kernel:
     """exp(-|x|) never overflows; the numerator is 1 on the right and that exponential on the left."""
-    e = np.abs(x, out=...)
-    np.negative(e, out=e)
-    np.exp(e, out=e)
-    result = np.maximum(e, x >= 0, dtype=x.dtype, out=...)
-    e += 1
-    result /= e
-    return result
+    host = call.output.dtype.host
+    wide = np.dtype(np.float32) if host.itemsize == 2 else host
+    zero, one, minus_one = (np.array(v, wide) for v in (0, 1, -1))
 
+    def kernel(x: Array) -> Array:
+        x = x.astype(wide, copy=False)
+        e = np.copysign(x, minus_one, out=...)
+        np.exp(e, out=e)
+        result = np.maximum(e, np.greater_equal(x, zero), out=..., dtype=wide)
+        np.add(e, one, out=e)
+        return np.true_divide(result, e, out=result).astype(host, copy=False)
 
-table.binder(ops.sigmoid)(plain(_sigmoid))
+    return kernel
 
 
 def _rsqrt_single(x: Array) -> Array:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
-from dovetail.backend import Array, Call, KernelTable, ops
+from dovetail.backend import Array, Call, KernelTable, dtypes, ops
 from dovetail_numpy import reductions
 from dovetail_numpy.binding import HALF, Kernel
 
@@ -34,8 +35,46 @@ def _reduced(ufunc: Any, x: Array, axes: tuple[int, ...], keepdims: bool) -> Arr
     return ufunc.reduce(x, axis=axes, keepdims=keepdims)
 
 
-table.binder(ops.sum)(_over(reductions.sum_over))
-table.binder(ops.mean)(_over(reductions.mean_over))
+_FEW: Final = 8192
+"""Elements below which the number of calls decides."""
+_ANY_ORDER: Final = 38
+"""So many terms keep the bound of ``reductions`` in whatever order they are added."""
+
+
+def _total(call: Call) -> Kernel | None:
+    """A sum of few terms in one call: any order of adding keeps the bound, or float64 does."""
+    source = call.inputs[0]
+    dim, keep = tuple(call.statics["dim"]), call.statics["keepdim"]
+    count = math.prod(source.shape[d] for d in dim)
+    if source.size >= _FEW or source.dtype not in (dtypes.float32, dtypes.float64):
+        return None
+    if count <= _ANY_ORDER:
+        return partial(np.add.reduce, axis=dim, keepdims=keep, out=...)
+    if source.dtype is dtypes.float64:
+        return None
+    return lambda x: np.add.reduce(x, axis=dim, dtype=np.float64, keepdims=keep, out=...).astype(np.float32)
+
+
+@table.binder(ops.sum)
+def _sum(call: Call) -> Kernel:
+    return _total(call) or _over(reductions.sum_over)(call)
+
+
+@table.binder(ops.mean)
+def _mean(call: Call) -> Kernel:
+    total = _total(call)
+    if total is None:
+        return _over(reductions.mean_over)(call)
+    source = call.inputs[0]
+    count = np.array(math.prod(source.shape[d] for d in call.statics["dim"]), source.dtype.host)
+
+    def kernel(x: Array) -> Array:
+        result = total(x)
+        return np.true_divide(result, count, out=result)
+
+    return kernel
+
+
 for _op, _ufunc in (
     (ops.amax, np.maximum),
     (ops.amin, np.minimum),

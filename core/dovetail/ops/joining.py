@@ -8,7 +8,7 @@ from typing import Any, Final
 from dovetail.errors import ArgumentRuntimeError, DimensionError, ShapeError
 from dovetail.ops.definition import NoDecomposition, front, op
 from dovetail.ops.indexing import narrow, select
-from dovetail.ops.shape import reshape, unsqueeze
+from dovetail.ops.shape import basic_index, reshape, unsqueeze
 from dovetail.record import rules
 from dovetail.record.agree import Agree
 from dovetail.record.rules import normalize_dim
@@ -243,11 +243,14 @@ def block_diag(*tensors: Tensor) -> Tensor:
 
 
 def _cut(input: Tensor, dim: int, lengths: Sequence[int]) -> tuple[Tensor, ...]:
+    """Views one after the other, straight by the op that indexing ends in."""
+    whole = [(n, 1) for n in input.shape]
+    starts = [0] * input.ndim
     pieces = []
-    start = 0
     for length in lengths:
-        pieces.append(narrow(input, dim, start, length))
-        start += length
+        pattern = (*whole[:dim], (length, 1), *whole[dim + 1 :])
+        pieces.append(basic_index(input, tuple(starts), pattern=pattern))
+        starts[dim] += length
     return tuple(pieces)
 
 
@@ -415,4 +418,8 @@ _split_along("dsplit", 2, 3)
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of the slices at every position of a dimension."""
     at = _dimension(input, dim)
-    return tuple(select(input, at, i) for i in range(input.shape[at]))
+    before, after = (0,) * at, (0,) * (input.ndim - at - 1)
+    pattern = tuple("int" if d == at else (n, 1) for d, n in enumerate(input.shape))
+    return tuple(
+        basic_index(input, (*before, i, *after), pattern=pattern) for i in range(input.shape[at])
+    )
