@@ -106,6 +106,9 @@ class Backend:
     def synchronize(self, device: Device) -> None:
         """Wait until everything that was started on the device has finished."""
 
+    def empty_cache(self, device: Device) -> None:
+        """Give back the memory that is kept for later allocations."""
+
     def bind(self, name: str, call: Call) -> Callable[..., Any] | None:
         """Return the function on arrays for one op and one combination of specs, None without a kernel."""
         kernel = self.kernels.get(name)
@@ -152,7 +155,7 @@ class Backend:
         return isinstance(error, MemoryError)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Registration:
     """A backend that was announced, and what became of it."""
 

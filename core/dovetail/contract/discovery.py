@@ -46,7 +46,7 @@ _lock: Final = threading.RLock()
 _listeners: Final[list[Callable[[], None]]] = []
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class _Progress:
     """How far the search for plugins has come."""
 
@@ -54,7 +54,7 @@ class _Progress:
     done: bool = False
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class _Brought:
     """What a plugin has brought along, and what takes it out again."""
 

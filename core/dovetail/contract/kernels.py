@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from dovetail.contract.device import Device
@@ -23,8 +22,7 @@ class HasRecord(Protocol):
     def record(self) -> Any: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One combination of input specs and parameters, as a kernel gets to see it once, before it runs often.
 
     ``inputs`` are the specs after the casts of the op's dtype rule (None for an absent optional input), ``outputs``
@@ -43,8 +41,7 @@ class Call:
         return self.outputs[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Kernel:
+class Kernel(NamedTuple):
     """A function for one op, and how it wants to be called.
 
     ``binder``: ``fn(call)`` is asked once per combination of specs and returns the function on arrays, or None when

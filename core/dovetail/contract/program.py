@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from dovetail.tensor.spec import Spec
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One call: ``outputs = kernel(*inputs)``; inputs are value numbers, or :class:`Literal` plain Python values."""
 
     op: str
@@ -20,15 +18,13 @@ class Step:
     outputs: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(NamedTuple):
     """A Python value that the capture has baked in, such as a position."""
 
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class ProgramView:
+class ProgramView(NamedTuple):
     """A captured program as a backend may compile it.
 
     The compiled function takes the values numbered in ``inputs``, in order, and returns those in ``outputs``.

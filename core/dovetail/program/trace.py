@@ -39,7 +39,7 @@ class Var:
         return f"v{self.number}"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Holder:
     """A tensor or storage that existed before the capture: an input, and a write-back if its variable changes."""
 
@@ -58,7 +58,7 @@ class Holder:
         return self.owner.spec if isinstance(self.owner, Cell) else self.owner._spec
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Reader:
     """A number that is read from the host at each run: a learning rate, a generator's offset."""
 
@@ -66,7 +66,7 @@ class Reader:
     var: Var
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Equation:
     """One call of the program; inputs are variables or baked-in Python values."""
 
@@ -75,7 +75,7 @@ class Equation:
     outputs: tuple[Var, ...]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Check:
     """A flag that must be false after each run, and the op and line that it belongs to."""
 

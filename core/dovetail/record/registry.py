@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dovetail.errors import ArgumentError
 
@@ -16,8 +15,7 @@ _fronts: Final[dict[str, Front]] = {}
 _on_removal: Final[list[Callable[[Op | Front], None]]] = []
 
 
-@dataclass(frozen=True, slots=True)
-class Front:
+class Front(NamedTuple):
     """A public function that only chooses between ops by the form of the call, such as ``max``."""
 
     name: str

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Arg:
     """An input tensor to be drawn: shape, dtype and the range of its values.
 
@@ -25,7 +25,7 @@ class Arg:
     grad: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Sample:
     """One call of the op: positional arguments (tensors as :class:`Arg`) and keyword arguments."""
 
@@ -35,7 +35,7 @@ class Sample:
     """Whether the gradient is defined and smooth there."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class ErrorSample:
     """A call that must fail everywhere with the same class and a message containing ``match``."""
 
@@ -45,7 +45,7 @@ class ErrorSample:
     params: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Samples:
     """What conformance draws for an op.
 

@@ -81,6 +81,14 @@ def _parameter(name: str, notes: Mapping[str, Any], default: Any, *, keyword_onl
     return Parameter(name, _kind(str(notes.get(name, ""))), default, keyword_only)
 
 
+class _Said(str):
+    """An annotation that prints as it was written."""
+
+    __slots__ = ()
+
+    __repr__ = str.__str__
+
+
 class Signature:
     """The parameters of an op in order, and how a call is bound to them."""
 
@@ -89,16 +97,27 @@ class Signature:
         self._function = fn
         self.parameters = tuple(p for p in _read(fn) if p.name not in leave_out)
         self.annotations: dict[str, str] = {name: str(note) for name, note in fn.__annotations__.items()}
-        self.index = {p.name: i for i, p in enumerate(self.parameters)}
+        self.index: dict[str, int] = {}
+        self.variadic: int | None = None
+        inputs: list[Parameter] = []
+        statics: list[Parameter] = []
+        input_slots: list[int] = []
+        static_slots: list[tuple[int, str]] = []
+        for i, p in enumerate(self.parameters):
+            self.index[p.name] = i
+            if p.is_input:
+                inputs.append(p)
+                input_slots.append(i)
+            else:
+                statics.append(p)
+                static_slots.append((i, p.name))
+                if p.kind is VARIADIC:
+                    self.variadic = i
+        self.inputs, self.statics = tuple(inputs), tuple(statics)
+        self._input_slots, self._static_slots = tuple(input_slots), tuple(static_slots)
         self.positional = sum(not p.keyword_only for p in self.parameters)
-        self.inputs = tuple(p for p in self.parameters if p.is_input)
-        self.statics = tuple(p for p in self.parameters if not p.is_input)
-        self.variadic = next((i for i, p in enumerate(self.parameters) if p.kind is VARIADIC), None)
-        self._input_slots = tuple(i for i, p in enumerate(self.parameters) if p.is_input)
-        self._static_slots = tuple((i, p.name) for i, p in enumerate(self.parameters) if not p.is_input)
         self._defaults = [p.default for p in self.parameters]
-        self.plain = all(p.kind is TENSOR for p in self.inputs)
-        self.live = frozenset(i for i, p in enumerate(self.inputs) if p.kind is LIVE)
+        self.live = frozenset(i for i, p in enumerate(inputs) if p.kind is LIVE)
 
     @property
     def python(self) -> inspect.Signature:
@@ -106,6 +125,14 @@ class Signature:
         import inspect  # slow to load, and only asked for when something is said about the op
 
         return inspect.signature(self._function)
+
+    @property
+    def call(self) -> str:
+        """The signature as a message shows it: annotations without quotation marks."""
+        plain = self.python
+        parameters = [p.replace(annotation=_Said(p.annotation)) for p in plain.parameters.values()]
+        said = plain.replace(parameters=parameters, return_annotation=_Said(plain.return_annotation))
+        return f"{self.name}{said}"
 
     def bind(self, args: Sequence[Any], params: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """Return the values of the input parameters in order, and the statics by name."""
@@ -116,8 +143,7 @@ class Signature:
             values[self.variadic] = tuple(args[self.variadic :])
         elif count > self.positional:
             raise ArgumentTypeError(
-                f"{self.name}() takes {self.positional} positional arguments but {count} were given: "
-                f"{self.name}{self.python}"
+                f"{self.name}() takes {self.positional} positional arguments but {count} were given: {self.call}"
             )
         else:
             values[:count] = args
@@ -134,7 +160,7 @@ class Signature:
             if value is MISSING:
                 raise ArgumentTypeError(
                     f"{self.name}() missing required argument '{self.parameters[slot].name}' (position {slot + 1}): "
-                    f"{self.name}{self.python}"
+                    f"{self.call}"
                 )
         return [values[i] for i in self._input_slots], {name: values[i] for i, name in self._static_slots}
 
@@ -142,6 +168,6 @@ class Signature:
         found = self.index.get(ALIASES.get(name, ""))
         if found is None:
             raise ArgumentTypeError(
-                f"{self.name}() got an unexpected keyword argument '{name}': the call is {self.name}{self.python}"
+                f"{self.name}() got an unexpected keyword argument '{name}': the call is {self.call}"
             )
         return found
