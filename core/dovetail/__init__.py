@@ -79,7 +79,9 @@ _FROM = {
     "compile": "program.compiled",
     "load": "saving",
     "save": "saving",
-    "synchronize": "contract.synchronize",
+    "finfo": "limits",
+    "iinfo": "limits",
+    "synchronize": "dispatch.synchronize",
     "set_printoptions": "printing",
 }
 """Names of the top package that live in such parts."""

@@ -22,6 +22,7 @@ from dovetail.random.generator import Generator as _Generator
 from typing import Any as _Any
 from dovetail import autograd as autograd
 from dovetail import backend as backend
+from dovetail import cuda as cuda
 from dovetail import nn as nn
 from dovetail import ops as ops
 from dovetail import optim as optim
@@ -40,6 +41,7 @@ from dovetail.contract.selection import get_default_device as get_default_device
 from dovetail.contract.selection import set_backend as set_backend
 from dovetail.contract.selection import set_default_device as set_default_device
 from dovetail.contract.selection import use_backend as use_backend
+from dovetail.dispatch.synchronize import synchronize as synchronize
 from dovetail.dtypes import bfloat16 as bfloat16
 from dovetail.dtypes import bool_ as _as_bool
 from dovetail.dtypes import can_cast as can_cast
@@ -64,6 +66,8 @@ from dovetail.dtypes import uint16 as uint16
 from dovetail.dtypes import uint32 as uint32
 from dovetail.dtypes import uint64 as uint64
 from dovetail.dtypes import uint8 as uint8
+from dovetail.limits import finfo as finfo
+from dovetail.limits import iinfo as iinfo
 from dovetail.printing import set_printoptions as set_printoptions
 from dovetail.program.compiled import compile as compile
 from dovetail.random.generator import Generator as Generator
@@ -536,6 +540,8 @@ def fmod(input: Tensor, other: Tensor | _Number) -> Tensor:
     """Remainder with the sign of the dividend: ``fmod(-7, 3)`` is -1."""
 def frac(input: Tensor) -> Tensor:
     """The fraction of each element, with its sign: ``x - trunc(x)``."""
+def from_dlpack(ext_tensor: _Any, *, device: builtins.str | _Device | None = None) -> Tensor:
+    """Make a tensor of another library's array on the CPU, with the value that it has now."""
 def from_numpy(ndarray: _numpy.ndarray[_Any, _Any]) -> Tensor:
     """Make a tensor with the value that a NumPy array has now; later writes to the array are not seen."""
 def full(
@@ -640,6 +646,16 @@ def instance_norm(
     eps: builtins.float = 1e-05,
 ) -> Tensor:
     """Batch normalisation of each channel of each sample by itself (arXiv:1607.08022)."""
+def is_complex(input: Tensor) -> builtins.bool:
+    """Tell whether the elements of a tensor are complex numbers."""
+def is_floating_point(input: Tensor) -> builtins.bool:
+    """Tell whether the elements of a tensor are real floating-point numbers."""
+def is_nonzero(input: Tensor) -> builtins.bool:
+    """Tell whether the only element of a tensor is not zero."""
+def is_signed(input: Tensor) -> builtins.bool:
+    """Tell whether the dtype of a tensor has negative numbers."""
+def is_tensor(obj: _Any) -> builtins.bool:
+    """Tell whether an object is a tensor."""
 def isclose(
     input: Tensor,
     other: Tensor,
@@ -910,6 +926,8 @@ def normal(
     """Normal numbers with a mean and a standard deviation, each a number or a tensor."""
 def not_equal(input: Tensor, other: Tensor | _Number) -> Tensor:
     """Whether the elements of each pair differ."""
+def numel(input: Tensor) -> builtins.int:
+    """Return the number of elements of a tensor."""
 def one_hot(input: Tensor, num_classes: builtins.int = -1) -> Tensor:
     """For each class index a row of zeros with a one at that place, as int64."""
 def ones(
@@ -1044,6 +1062,8 @@ def reshape(input: Tensor, *shape: _Any) -> Tensor:
     """The same elements in another shape: a view where the strides allow it, else a copy."""
 def reshape_as(input: Tensor, other: Tensor) -> Tensor:
     """The same elements in the shape of another tensor."""
+def result_type(tensor1: Tensor | _Number, tensor2: Tensor | _Number) -> _dtypes.dtype:
+    """Return the dtype that an op of both would give: a number, or a 0-d tensor, counts by its category alone."""
 def rms_norm(
     input: Tensor,
     normalized_shape: _Sequence[builtins.int],
@@ -1275,6 +1295,8 @@ def true_divide(
     """Quotient of each pair of elements, always floating; with ``rounding_mode`` "trunc" or "floor" rounded so."""
 def trunc(input: Tensor) -> Tensor:
     """Each element without its fraction."""
+def typename(obj: _Any) -> builtins.str:
+    """Return the name of an object's type; of a tensor one that tells its dtype."""
 def unbind(input: Tensor, dim: builtins.int = 0) -> builtins.tuple[Tensor, ...]:
     """Views of the slices at every position of a dimension."""
 def unflatten(input: Tensor, dim: builtins.int, sizes: _Sequence[builtins.int]) -> Tensor:

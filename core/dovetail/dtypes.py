@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from dovetail.errors import ArgumentTypeError
+
 BOOL: Final = 0
 INTEGER: Final = 1
 FLOATING: Final = 2
@@ -112,7 +114,7 @@ def from_host(host: Any) -> dtype:
         return bfloat16
     found = _BY_HOST.get(plain)
     if found is None:
-        raise TypeError(
+        raise ArgumentTypeError(
             f"can't convert an array of type {np.dtype(host)}: supported are {', '.join(d.name for d in ALL)}"
         )
     return found
@@ -125,7 +127,7 @@ def _promote_integers(a: dtype, b: dtype) -> dtype:
     if signed.itemsize > unsigned.itemsize:
         return signed
     if unsigned is not uint8:
-        raise TypeError(
+        raise ArgumentTypeError(
             f"Promotion for uint16, uint32, uint64 types is not supported, attempted to promote {a.name} and {b.name}"
         )
     return int16

@@ -91,6 +91,10 @@ class HostFallbackError(DovetailError, RuntimeError):
     """An op that would have run on the host while the settings forbid it."""
 
 
+class DlpackError(DovetailError, BufferError):
+    """An array that cannot be exchanged with another library as asked."""
+
+
 class SavedFileError(DovetailError, RuntimeError):
     """A file that cannot be read as what it claims to be."""
 

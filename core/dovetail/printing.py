@@ -10,9 +10,8 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
 from math import inf, isfinite
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -25,8 +24,7 @@ from dovetail.tensor.tensor import Tensor
 Host = np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """How tensors are printed, for the whole process."""
 
     precision: int = 4
@@ -80,12 +78,13 @@ def set_printoptions(
                 f"set_printoptions: {name} must be a number that is not negative, got {value!r}"
             )
     with _lock:
-        _options = replace(_options if profile is None else PROFILES[profile], **given, sci_mode=sci_mode)
+        start = _options if profile is None else PROFILES[profile]
+        _options = start._replace(**given, sci_mode=sci_mode)
 
 
 def get_printoptions() -> dict[str, Any]:
     """Return how tensors are printed, as keywords for :func:`set_printoptions`."""
-    return asdict(_options)
+    return _options._asdict()
 
 
 @contextlib.contextmanager

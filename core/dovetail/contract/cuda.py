@@ -10,16 +10,14 @@ import ctypes
 import functools
 import os
 import sys
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 LIBRARY: Final = "nvml.dll" if sys.platform == "win32" else "libnvidia-ml.so.1"
 VISIBLE: Final = "CUDA_VISIBLE_DEVICES"
 _NAME_LENGTH: Final = 96
 
 
-@dataclass(frozen=True)
-class Driver:
+class Driver(NamedTuple):
     """The driver's answer.
 
     ``version`` is the highest CUDA version that it supports, ``devices`` are the names of the devices that programs

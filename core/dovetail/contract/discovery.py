@@ -7,13 +7,14 @@ import importlib
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from dovetail import callers
 from dovetail.contract.backend import CONTRACT_VERSION, Backend, BackendSpec, Registration
 from dovetail.contract.device import Device
+from dovetail.contract.entry_points import entries, loader
 from dovetail.errors import ArgumentError, BackendError, ContractVersionError, PluginWarning
 from dovetail.record import registry
 
@@ -95,25 +96,15 @@ def discover() -> None:
         if _progress.begun:
             return  # a plugin that uses dovetail while it is loaded, or another thread that was first
         _progress.begun = True
-        for name, load_plugin in _entry_points():
+        for name, value in entries(PROJECT):
             try:
-                register_plugin(load_plugin(), name)
+                register_plugin(loader(value)(), name)
             except (Exception, SystemExit) as error:  # whatever a stranger's module does, the host goes on
                 failures[name] = error
         _progress.done = True
     if failures:
         # only now: where warnings are errors, this one ends the call, but no plugin is left out because of it
         warnings.warn(_failure_text(), PluginWarning, stacklevel=callers.level())
-
-
-def _entry_points() -> Iterator[tuple[str, Callable[[], Any]]]:
-    from importlib.metadata import entry_points  # the seam to the plugins: costs time that `import dovetail` saves
-
-    seen: set[tuple[str, str]] = set()  # a distribution can be on the path twice
-    for entry in entry_points(group=PROJECT):
-        if (entry.name, entry.value) not in seen:
-            seen.add((entry.name, entry.value))
-            yield entry.name, entry.load
 
 
 def _failure_text() -> str:

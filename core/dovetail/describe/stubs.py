@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -38,7 +39,7 @@ def ops_text() -> str:
     found = [
         (module, defined, name)
         for name, module, defined, function in named
-        if not name.startswith("_") and getattr(importlib.import_module(module), defined, None) is function
+        if not name.startswith("_") and getattr(importlib.import_module(module), defined, None) in (function, inspect.unwrap(function))
     ]
     return "\n".join([head, *_exported([*found, *_own_imports(ROOT / "ops" / "__init__.py")]), ""])
 

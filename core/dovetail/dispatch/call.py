@@ -13,7 +13,7 @@ from dovetail.dispatch.plan import ALWAYS, Plan, lookup
 from dovetail.dispatch.recording import record
 from dovetail.errors import ArgumentTypeError, BackendError
 from dovetail.record import registry
-from dovetail.record.signature import LIST
+from dovetail.record.signature import LIST, TENSOR
 from dovetail.tensor.node import Pick, next_seq
 from dovetail.tensor.spec import Spec
 from dovetail.tensor.tensor import Tensor, wrap
@@ -35,6 +35,12 @@ def call(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Any:
 def prepare(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> tuple[Plan, list[Any]]:
     """Bind the arguments and find the plan."""
     grouped, statics = op.signature.bind(args, params)
+    for parameter, value in zip(op.signature.inputs, grouped):
+        if value is None and parameter.kind is TENSOR:
+            raise ArgumentTypeError(
+                f"{op.name}(): argument '{parameter.name}' must be Tensor, not NoneType (an op without a result, such "
+                "as a function that forgot its `return`?)"
+            )
     layout, flat = flatten(op, grouped)
     live = op.signature.live
     plain = any(not isinstance(x, Tensor) and x is not None and i not in live for i, x in enumerate(flat))

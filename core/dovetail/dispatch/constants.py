@@ -44,7 +44,12 @@ def category_of(value: object) -> int:
         return dtypes.FLOATING
     if isinstance(value, numbers.Complex):
         return dtypes.COMPLEX
-    raise ArgumentTypeError(f"not a number: {value!r}")
+    raise ArgumentTypeError(f"expected a number, got {type(value).__name__}: {value!r}")
+
+
+def is_operand(value: object) -> bool:
+    """Tell whether a value can stand beside a tensor: another tensor, a number, a list, a NumPy array."""
+    return isinstance(value, Tensor | numbers.Number | np.ndarray | np.generic | list | tuple)
 
 
 def dtype_of_number(value: object, beside: dtypes.dtype | None) -> dtypes.dtype:
@@ -63,6 +68,8 @@ def dtype_of_number(value: object, beside: dtypes.dtype | None) -> dtypes.dtype:
 
 def host_number(value: Any, dtype: dtypes.dtype) -> np.ndarray[Any, Any]:
     """A 0-d host array of a number; integers out of range wrap around as PyTorch's do."""
+    if category_of(value) == dtypes.COMPLEX:
+        raise UnsupportedError(f"complex numbers are not supported yet by any op: {value!r}")
     if dtype.category == dtypes.INTEGER and category_of(value) <= dtypes.INTEGER:
         bits = 8 * dtype.itemsize
         wrapped = int(value) & ((1 << bits) - 1)

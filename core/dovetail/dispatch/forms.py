@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dovetail.dispatch.aliasing import make_view
 from dovetail.dispatch.call import call, execute, prepare
-from dovetail.dispatch.constants import constant, dtype_of_number
+from dovetail.dispatch.constants import constant, dtype_of_number, is_operand
 from dovetail.dispatch.plan import Plan, remember
 from dovetail.dispatch.recording import new_node
 from dovetail.dispatch.state import state
@@ -38,8 +38,7 @@ def functions_of(op: Op) -> tuple[Function, Function]:
     elif op.shape is None or op.checks:
         function = general(op)
     elif kinds == [TENSOR, TENSOR]:
-        hot = binary(op)
-        return tolerant(op, hot, 2), hot
+        return tolerant(op, binary(op), 2), binary(op, _first_operands)
     elif kinds == [TENSOR]:
         hot = unary(op)
         return tolerant(op, hot, 1), hot
@@ -47,7 +46,7 @@ def functions_of(op: Op) -> tuple[Function, Function]:
         function = parametrized(op)
     else:
         function = general(op)
-    return function, function
+    return function, polite(function) if len(op.signature.inputs) == 2 else function
 
 
 def _plain(op: Op) -> bool:
@@ -65,8 +64,12 @@ def general(op: Op) -> Function:
     return function
 
 
-def binary(op: Op) -> Function:
-    """Two tensors, or a tensor and a number, whose constant is found together with the plan."""
+def binary(op: Op, first: Callable[[Op, Any, Any], Any] | None = None) -> Function:
+    """Two tensors, or a tensor and a number, whose constant is found together with the plan.
+
+    ``first`` runs the pairs that have no plan yet.
+    """
+    unplanned = first or _first_pair
     plans: dict[Any, Any] = op.plans
 
     def function(x: Any, y: Any) -> Any:
@@ -82,7 +85,7 @@ def binary(op: Op) -> Function:
                 ey = None
             a = x._data
         except (KeyError, AttributeError, TypeError):
-            return _first_pair(op, x, y)
+            return unplanned(op, x, y)
         if state.special or p.slow:
             return call(op, (x, y), NOTHING)
         try:
@@ -125,6 +128,20 @@ def _first_pair(op: Op, x: Any, y: Any) -> Any:
         if plan is not None:
             remember(op, (x._spec, y, type(y)), (plan, number._data))
     return result
+
+
+def _first_operands(op: Op, x: Any, y: Any) -> Any:
+    """As :func:`_first_pair`, for an operator: what is no operand is left to Python, which asks the other side."""
+    return _first_pair(op, x, y) if is_operand(x) and is_operand(y) else NotImplemented
+
+
+def polite(function: Function) -> Function:
+    """The operator of an op of two operands that takes the general path."""
+
+    def operator(x: Any, y: Any) -> Any:
+        return function(x, y) if is_operand(x) and is_operand(y) else NotImplemented
+
+    return operator
 
 
 def unary(op: Op) -> Function:

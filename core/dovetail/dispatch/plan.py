@@ -210,6 +210,8 @@ def _bind(plan: Plan) -> None:
         return
     for s in plan.outs:
         if not s.device.runtime.supports_dtype(s.dtype, s.device):
+            if s.dtype.is_complex:
+                raise UnsupportedError(f"{op.name}: complex tensors ({s.dtype.name}) are not supported yet by any op")
             raise UnsupportedError(f"{op.name}: backend {s.device.backend!r} has no dtype {s.dtype.name} on {s.device}")
     kernel = runtime.bind(op.name, plan.call)
     plan.decompose, plan.origin = NEVER, "kernel"

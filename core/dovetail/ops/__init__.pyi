@@ -138,6 +138,7 @@ from dovetail.ops.diagonal import tril as tril
 from dovetail.ops.diagonal import tril_indices as tril_indices
 from dovetail.ops.diagonal import triu as triu
 from dovetail.ops.diagonal import triu_indices as triu_indices
+from dovetail.ops.dlpack import from_dlpack as from_dlpack
 from dovetail.ops.dropout import dropout as dropout
 from dovetail.ops.dropout import masked_scale as masked_scale
 from dovetail.ops.einsum import contract as contract
@@ -178,6 +179,14 @@ from dovetail.ops.indexing import index_put as index_put
 from dovetail.ops.indexing import index_put_ as index_put_
 from dovetail.ops.indexing import narrow as narrow
 from dovetail.ops.indexing import select as select
+from dovetail.ops.information import is_complex as is_complex
+from dovetail.ops.information import is_floating_point as is_floating_point
+from dovetail.ops.information import is_nonzero as is_nonzero
+from dovetail.ops.information import is_signed as is_signed
+from dovetail.ops.information import is_tensor as is_tensor
+from dovetail.ops.information import numel as numel
+from dovetail.ops.information import result_type as result_type
+from dovetail.ops.information import typename as typename
 from dovetail.ops.joining import atleast_1d as atleast_1d
 from dovetail.ops.joining import atleast_2d as atleast_2d
 from dovetail.ops.joining import atleast_3d as atleast_3d

@@ -14,11 +14,11 @@ from dovetail.contract.device import Device
 from dovetail.contract.selection import default_device, resolve
 from dovetail.dispatch.aliasing import raw
 from dovetail.dispatch.constants import constant, dtype_of_number
-from dovetail.dispatch.reading import host_values
-from dovetail.errors import ArgumentError, ArgumentTypeError, UnsupportedError
+from dovetail.errors import ArgumentError, ArgumentTypeError
 from dovetail.ops.casting import cast
 from dovetail.ops.comparison import select_by
 from dovetail.ops.definition import NoDecomposition, Number, bind, front, op
+from dovetail.ops.host_data import converted, host_array, inferred
 from dovetail.ops.shape import packed
 from dovetail.record import rules
 from dovetail.record.agree import Agree
@@ -32,55 +32,11 @@ Subclass = TypeVar("Subclass", bound=Tensor)
 # ------------------------------------------------------------------------------------------ from data
 
 
-def _host(data: Any) -> np.ndarray[Any, Any]:
-    """Nested sequences of numbers and tensors as a host array; ragged ones are an error that names the place."""
-    if isinstance(data, Tensor):
-        return host_values(data)
-    if isinstance(data, list | tuple) and _holds_tensors(data):
-        data = _lowered(data)
-    try:
-        return np.asarray(data)
-    except ValueError as error:
-        raise ArgumentError(
-            f"expected sequences of equal length at every depth, got a ragged one ({error}): pad them, or make one "
-            "tensor each"
-        ) from error
-
-
-def _holds_tensors(data: Any) -> bool:
-    return bool(data) and (
-        isinstance(data[0], Tensor) or (isinstance(data[0], list | tuple) and _holds_tensors(data[0]))
-    )
-
-
-def _lowered(data: Any) -> Any:
-    if isinstance(data, Tensor):
-        return host_values(data).tolist()
-    return [_lowered(d) for d in data] if isinstance(data, list | tuple) else data
-
-
-def _inferred(data: Any, host: np.ndarray[Any, Any]) -> dtypes.dtype:
-    """The dtype of new data: Python floats give the default type, arrays and tensors keep theirs."""
-    if isinstance(data, Tensor):
-        return data.dtype
-    if isinstance(data, np.ndarray | np.generic):
-        return dtypes.from_host(host.dtype)
-    if host.size == 0 or host.dtype.kind == "f":
-        return settings.current.default_dtype
-    if host.dtype.kind == "c":
-        return dtypes.complex64
-    return dtypes.from_host(host.dtype)
-
-
-def _made(host: np.ndarray[Any, Any], dtype: dtypes.dtype, device: Device) -> Tensor:
-    if host.dtype.kind not in "biufcV" and host.dtype != dtype.host:
-        raise ArgumentTypeError(f"a tensor holds numbers and bools, not {host.dtype}")
-    if not device.runtime.supports_dtype(dtype, device) and dtype.category == dtypes.COMPLEX:
-        raise UnsupportedError(f"complex tensors ({dtype.name}) are not supported yet")
-    if host.dtype != dtype.host:
-        with np.errstate(over="ignore", invalid="ignore"):
-            host = host.astype(dtype.host)
-    return wrap(device.runtime.from_host(host, device), spec(host.shape, dtype, device))
+def _made(data: Any, dtype: dtypes.dtype | None, device: Device) -> Tensor:
+    host = host_array(data)
+    kind = dtype or inferred(data, host)
+    host = converted(data, host, kind)
+    return wrap(device.runtime.from_host(host, device), spec(host.shape, kind, device))
 
 
 @front(method=False)
@@ -93,8 +49,7 @@ def tensor(
     >>> dovetail.tensor([[1, 2], [3, 4]]).dtype
     dovetail.int64
     """
-    host = _host(data)
-    made = _made(host, dtype or _inferred(data, host), _place(device, data))
+    made = _made(data, dtype, _place(device, data))
     return made.requires_grad_() if requires_grad else made
 
 

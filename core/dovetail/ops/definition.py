@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
 from dovetail.dispatch.forms import functions_of
 from dovetail.dispatch.inplace import inplace_of
-from dovetail.errors import ArgumentError
+from dovetail.errors import ArgumentError, ArgumentTypeError
 from dovetail.record import registry
 from dovetail.record.op import Canon, NoDecomposition, Op, ValueCheck
-from dovetail.record.signature import Live
+from dovetail.record.signature import ALIASES, Live, Signature
 from dovetail.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ __all__ = [
 P = ParamSpec("P")
 R = TypeVar("R")
 Number = int | float | bool
+VARKEYWORDS = 0x08
+"""The flag of a code object that takes ``**params`` (inspect.CO_VARKEYWORDS)."""
 
 
 class OpFunction(Generic[P, R]):
@@ -179,12 +181,45 @@ def front(*, method: bool | Sequence[str] = False, public: bool = True) -> Calla
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         name = function.__name__
         methods = (name,) if method is True else tuple(method or ())
-        registry.add_front(registry.Front(name, function, methods, public and not name.endswith("_")))
+        outward = aliased(function)
+        registry.add_front(registry.Front(name, outward, methods, public and not name.endswith("_")))
         for bound in methods:
-            setattr(Tensor, bound, function)
+            setattr(Tensor, bound, outward)
         return function
 
     return decorate
+
+
+def aliased(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a front that has a dimension accept NumPy's words for it; ops do so by their signatures.
+
+    Inside the framework the function itself is called, which costs less.
+    """
+    code = function.__code__
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    if code.co_flags & VARKEYWORDS or not any(meant in names for meant in ("dim", "dims", "keepdim")):
+        return function
+    words = {alias: meant for alias, meant in ALIASES.items() if meant in names and alias not in names}
+
+    @functools.wraps(function)
+    def outward(*args: P.args, **params: P.kwargs) -> R:
+        if params:
+            renamed: Any = {words.get(name, name): value for name, value in params.items()}
+            unknown = [name for name in params if words.get(name, name) not in names]
+            if unknown or len(renamed) < len(params):
+                raise ArgumentTypeError(_mistaken(function, unknown, params))
+            return function(*args, **renamed)
+        return function(*args)  # type: ignore[call-arg]  # P has no keywords here
+
+    return outward
+
+
+def _mistaken(function: Callable[..., Any], unknown: Sequence[str], params: Any) -> str:
+    name = function.__name__
+    call = Signature(name, function).call
+    if unknown:
+        return f"{name}() got an unexpected keyword argument '{unknown[0]}': the call is {call}"
+    return f"{name}() got two words for the same argument among {', '.join(params)}: the call is {call}"
 
 
 def titled(made: Tensor, name: str) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Iterator
 from typing import Any
 
@@ -110,7 +111,15 @@ def _iterate(self: Tensor) -> Iterator[Tensor]:
 
 
 def _contains(self: Tensor, value: Any) -> bool:
+    if not isinstance(value, Tensor | numbers.Number | np.bool_):
+        raise ArgumentRuntimeError(
+            f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(value)}."
+        )
     return bool((self == value).any())
+
+
+def _reversed(self: Tensor) -> Tensor:
+    return self.flip(0) if self._spec.ndim else self
 
 
 def _format(self: Tensor, spec: str) -> str:
@@ -212,8 +221,8 @@ property_of("mT", _matrix_transposed)
 
 _SPECIAL = {
     "__array__": _array, "__bool__": _bool, "__int__": _int, "__float__": _float, "__complex__": _complex,
-    "__index__": _index, "__iter__": _iterate, "__contains__": _contains, "__format__": _format,
-    "__repr__": printing.text, "__str__": printing.text,
+    "__index__": _index, "__iter__": _iterate, "__contains__": _contains, "__reversed__": _reversed,
+    "__format__": _format, "__repr__": printing.text, "__str__": printing.text,
 }  # fmt: skip
 for _name, _method in _SPECIAL.items():
     setattr(Tensor, _name, _method)

@@ -43,6 +43,10 @@ class TensorMethods:
     def __complex__(self) -> builtins.complex: ...
     def __contains__(self, value: _Any) -> builtins.bool: ...
     def __deepcopy__(self, memo: builtins.dict[builtins.int, _Any]) -> Tensor: ...
+    def __dlpack__(self) -> _Any:
+        """Return the array as a DLPack capsule; read-only where the taker understands that, else a copy."""
+    def __dlpack_device__(self) -> builtins.tuple[builtins.int, builtins.int]:
+        """Return kind and number of the device in DLPack's terms."""
     def __eq__(self, other: _Any) -> Tensor:  # type: ignore[override]
         """Whether the elements of each pair are equal."""
     def __float__(self) -> builtins.float: ...
@@ -107,6 +111,7 @@ class TensorMethods:
     def __reduce_ex__(self, protocol: _Any) -> builtins.tuple[_Any, ...]: ...
     def __repr__(self) -> builtins.str:
         """Return the printed form of a tensor: values, and what they alone do not show."""
+    def __reversed__(self) -> Tensor: ...
     def __rfloordiv__(self, other: Tensor | _Number) -> Tensor:
         """Quotient rounded towards minus infinity; an integer division by zero is an error."""
     def __rmatmul__(self, other: _Any) -> Tensor: ...
@@ -588,6 +593,10 @@ class TensorMethods:
         """Sums of products over the last dimension of both tensors, for all pairs of the others."""
     def int(self) -> Tensor:
         """Return the tensor as int32."""
+    def is_nonzero(self) -> builtins.bool:
+        """Tell whether the only element of a tensor is not zero."""
+    def is_signed(self) -> builtins.bool:
+        """Tell whether the dtype of a tensor has negative numbers."""
     def isclose(
         self,
         other: Tensor,
