@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 from dovetail.backend import BackendSpec, cuda_driver, hookimpl
@@ -31,6 +30,8 @@ def probe(kind: str) -> str | None:
 
 def _installed() -> tuple[str, int]:
     """The wheel that CuPy comes from, and its CUDA version (0: built here for what is here)."""
+    from importlib.metadata import PackageNotFoundError, version  # loads the email package: only when CuPy is there
+
     for wheel, built_for in WHEELS.items():
         try:
             return f"{wheel} {version(wheel)}", built_for

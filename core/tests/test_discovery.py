@@ -515,3 +515,12 @@ def test_the_substitute_for_cuda_is_said_once(announce: Announce) -> None:
     with pytest.warns(DeviceSubstitutionWarning, match="device 'cuda' means gpu_like:cuda"):
         assert str(dovetail.ones(1, device="cuda").device) == "gpu_like:cuda:0"
     assert str(dovetail.ones(1, device="cuda:1").device) == "gpu_like:cuda:1"
+
+
+def test_entry_points_are_those_that_the_library_finds() -> None:
+    from importlib.metadata import entry_points
+
+    from dovetail.contract.entry_points import entries
+
+    for group in ("dovetail", "console_scripts", "pytest11"):
+        assert set(entries(group)) == {(e.name, e.value.split("[")[0].strip()) for e in entry_points(group=group)}
