@@ -12,9 +12,10 @@ import json
 import os
 import platform
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import timing
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from suite.outcome import Outcome, Row
 
 NAMES = ("overhead", "two_layer", "cnn", "chains", "imports")
-COLUMNS = ("what", "dovetail", "against", "median", "target", "")
+COLUMNS = ("what", "contender", "against", "median", "target", "")
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -48,7 +49,7 @@ def show(outcomes: Mapping[str, Outcome]) -> None:
         print(f"NOTE: {note}")
 
 
-def _console() -> object:
+def _console() -> Any:
     if not sys.stdout.isatty():
         return None
     try:
@@ -90,22 +91,29 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the benchmarks asked for, print the table and write the figures."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmarks asked for, print the table and write the figures; 1 where a benchmark failed."""
     options = options_of(arguments)
     # Before NumPy, PyTorch or JAX is loaded: one thread for all of them, and no accelerator for one of them.
     timing.limit_threads(1)
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
-    from suite.outcome import FULL, QUICK
+    from suite.outcome import FULL, QUICK, Outcome
 
+    failed = False
     outcomes: dict[str, Outcome] = {}
     for name in options.names or NAMES:
         print(f"{name} ...", file=sys.stderr, flush=True)
-        outcomes[name] = importlib.import_module(f"suite.{name}").run(QUICK if options.quick else FULL)
+        try:
+            outcomes[name] = importlib.import_module(f"suite.{name}").run(QUICK if options.quick else FULL)
+        except Exception as error:  # the others took minutes, and their figures are good
+            failed = True
+            traceback.print_exc()
+            outcomes[name] = Outcome(notes=[f"{name} failed: {type(error).__name__}; the traceback is above"])
     show(outcomes)
     if options.out is not None:
         options.out.write_text(json.dumps(figures(outcomes), indent=1) + "\n", encoding="utf-8")
+    return int(failed)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -40,7 +40,8 @@ def installed(contender: str) -> bool:
     return all(library not in contender or find_spec(library) is not None for library in ("torch", "jax"))
 
 
-@pytest.mark.parametrize("name", NAMES)
+# All but one compile with XLA or start processes.
+@pytest.mark.parametrize("name", [n if n == "two_layer" else pytest.param(n, marks=pytest.mark.slow) for n in NAMES])
 def test_rows_come_out(name: str) -> None:
     if name == "imports" and not hasattr(os, "wait4"):
         pytest.skip("this system does not tell the processor time of one process")
@@ -99,6 +100,27 @@ def test_verdicts_and_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     for word in ("a step met", "1.01 x", "<= 1 x", "missed", "NOTE: torch is not installed"):
         assert word in shown
+
+
+def test_a_failing_benchmark_leaves_the_others_their_rows(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome = importlib.import_module("suite.outcome")
+    found = outcome.Outcome([outcome.Row("a step", 1.0)])
+
+    def breaks(counts: object) -> None:
+        raise ValueError(counts)
+
+    monkeypatch.setattr(importlib.import_module("suite.cnn"), "run", lambda counts: found)
+    monkeypatch.setattr(importlib.import_module("suite.two_layer"), "run", breaks)
+    monkeypatch.setattr(importlib.import_module("timing"), "limit_threads", lambda count: None)
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    out = tmp_path / "figures.json"
+    assert script().main(["two_layer", "cnn", "--quick", "--out", str(out)]) == 1
+    told = json.loads(out.read_text(encoding="utf-8"))["benchmarks"]
+    assert told["cnn"]["rows"][0]["value"] == 1
+    assert told["two_layer"]["rows"] == []
+    assert "two_layer failed: ValueError" in capsys.readouterr().out
 
 
 def test_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

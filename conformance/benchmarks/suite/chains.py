@@ -11,13 +11,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import dovetail
 import timing
 from peers import chains as peers
+
+import dovetail
 from suite.outcome import Counts, Goal, Outcome, Row, missing
 
 LONGER = 1.3
@@ -28,10 +28,10 @@ KILOBYTES = 1.5
 
 def graph(length: int) -> Callable[[], Any]:
     """Return what builds the graph and holds it: the leaf and the result."""
-    start, factor, addend = peers.problem()
+    start, *others = peers.problem()
     x = dovetail.tensor(start, device="numpy", requires_grad=True)
-    constants = [dovetail.tensor(array, device="numpy") for array in (factor, addend)]
-    return lambda: (x, peers.chain(x, *constants, length))
+    factor, addend = (dovetail.tensor(array, device="numpy") for array in others)
+    return lambda: (x, peers.chain(x, factor, addend, length))
 
 
 def eager(length: int) -> timing.Step:
@@ -127,11 +127,12 @@ def run(counts: Counts) -> Outcome:
 
 
 def _main(job: Mapping[str, Any]) -> None:
-    jobs = {
-        "times": lambda: partial(time_lengths, job["library"], job["frozen"], job["counts"]),
-        "memory": lambda: partial(hold, job["library"], job["length"]),
-    }
-    print(json.dumps(jobs[job["job"]]()()))
+    found: Any
+    if job["job"] == "times":
+        found = time_lengths(job["library"], job["frozen"], job["counts"])
+    else:
+        found = hold(job["library"], job["length"])
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-import dovetail
 import timing
-from dovetail import nn
 from peers import adam
 from peers import cnn as peers
+
+import dovetail
+from dovetail import nn
 from suite.outcome import Build, Counts, Goal, Outcome, compare
 
 

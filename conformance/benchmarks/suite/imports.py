@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 
 import timing
+
 from suite.outcome import Counts, Goal, Outcome, missing
 
 PROGRAMS: Mapping[str, str] = {

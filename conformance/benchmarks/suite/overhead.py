@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-import dovetail
 import timing
 from peers import overhead as peers
+
+import dovetail
 from suite.outcome import Build, Counts, Goal, Outcome, compare, joined
 
 
@@ -30,7 +31,9 @@ def forward_backward(device: str) -> timing.Step:
     def blocking() -> object:
         loss = step()
         # A backend may still be at work on the gradients when the loss is there: reading them waits.
-        x.grad.numpy(), y.grad.numpy()
+        for leaf in (x, y):
+            assert leaf.grad is not None
+            leaf.grad.numpy()
         return loss
 
     return step if device == "numpy" else blocking

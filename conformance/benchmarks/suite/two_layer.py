@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-import dovetail
 import timing
 from peers import two_layer as peers
+
+import dovetail
 from suite.outcome import Build, Counts, Goal, Outcome, compare
 
 
@@ -24,6 +25,7 @@ def training(device: str, captured: bool) -> timing.Step:
         loss.backward()
         with dovetail.no_grad():
             for weight in weights:
+                assert weight.grad is not None
                 weight -= peers.LEARNING_RATE * weight.grad
                 weight.grad = None
         return loss
