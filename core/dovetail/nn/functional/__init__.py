@@ -34,6 +34,7 @@ from dovetail.nn.functional.activation import tanh as tanh
 from dovetail.nn.functional.activation import tanhshrink as tanhshrink
 from dovetail.nn.functional.activation import threshold as threshold
 from dovetail.nn.functional.activation import threshold_ as threshold_
+from dovetail.nn.functional.attention import scaled_dot_product_attention as scaled_dot_product_attention
 from dovetail.nn.functional.convolution import conv2d as conv2d
 from dovetail.nn.functional.convolution import pad as pad
 from dovetail.nn.functional.dropout import alpha_dropout as alpha_dropout
@@ -45,6 +46,7 @@ from dovetail.nn.functional.dropout import feature_alpha_dropout as feature_alph
 from dovetail.nn.functional.linear import bilinear as bilinear
 from dovetail.nn.functional.linear import embedding as embedding
 from dovetail.nn.functional.linear import linear as linear
+from dovetail.nn.functional.linear import one_hot as one_hot
 from dovetail.nn.functional.loss import binary_cross_entropy as binary_cross_entropy
 from dovetail.nn.functional.loss import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
 from dovetail.nn.functional.loss import cross_entropy as cross_entropy

@@ -91,6 +91,11 @@ def row_index(padding_idx: int, rows: int) -> int:
     return padding_idx % rows
 
 
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """Return for each class index a row of zeros with a one at that place, as int64."""
+    return ops.one_hot(tensor, num_classes)
+
+
 class PaddingIndexError(ArgumentError, AssertionError):
     """A padding row that the embedding does not have."""
 
