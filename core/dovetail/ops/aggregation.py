@@ -79,6 +79,10 @@ def prod(
     """Product over dimensions (all by default); integers and bools multiply in int64, an empty product is 1.
 
     The gradient is that of the products themselves, hence right at zeros too.
+
+    >>> import dovetail
+    >>> dovetail.prod(dovetail.tensor([[1.0, 2.0], [3.0, 4.0]]), 1)
+    tensor([ 2., 12.])
     """
     assert isinstance(dim, tuple), "parameters are canonical in the body"
     product = in_single(lambda x: _product_of_rows(as_rows(x, dim)), input)
@@ -97,7 +101,12 @@ def prod(
 def nansum(
     input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype | None = None
 ) -> Tensor:
-    """Sum over dimensions in which NaN counts as 0."""
+    """Sum over dimensions in which NaN counts as 0.
+
+    >>> import dovetail
+    >>> dovetail.nansum(dovetail.tensor([1.0, float("nan")]))
+    tensor(1.)
+    """
     return sum(_without_nan(input), dim, keepdim, dtype=dtype)
 
 
@@ -112,7 +121,12 @@ def _without_nan(input: Tensor) -> Tensor:
     agree=Agree.exact(),
 )
 def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
-    """How many elements are not zero."""
+    """How many elements are not zero.
+
+    >>> import dovetail
+    >>> dovetail.count_nonzero(dovetail.tensor([0, 3, 5]))
+    tensor(2)
+    """
     return sum(input != 0, dim)
 
 
@@ -154,7 +168,12 @@ def _logsumexp(input: Tensor, dim: Sequence[int]) -> Tensor:
     agree=Agree.running(),
 )
 def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
-    """Logarithm of the sum of exponentials over dimensions, without overflow; -inf of nothing."""
+    """Logarithm of the sum of exponentials over dimensions, without overflow; -inf of nothing.
+
+    >>> import dovetail
+    >>> dovetail.logsumexp(dovetail.tensor([1000.0, 1000.0]), 0)
+    tensor(1000.6932)
+    """
     assert isinstance(dim, tuple), "parameters are canonical in the body"
     total = in_single(lambda x: _logsumexp(x, dim), input)
     return total if keepdim else reshape(total, rules.reduced(input._spec, dim=dim))

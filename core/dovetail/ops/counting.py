@@ -55,6 +55,10 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     """How often each non-negative integer occurs in a vector, or the sum of its weights.
 
     The length of the result depends on the values, so a captured program refuses it.
+
+    >>> import dovetail
+    >>> dovetail.bincount(dovetail.tensor([0, 2, 2]))
+    tensor([1, 0, 2])
     """
     if input.dtype.category != dtypes.INTEGER:
         raise UnsupportedError(f"\"bincount\" not implemented for '{input.dtype.legacy_name}'")
@@ -95,6 +99,10 @@ def histc(input: Tensor, bins: int = 100, min: Number = 0, max: Number = 0) -> T
 
     Elements outside do not count, the last interval has both its ends. With ``min == max`` the interval is
     that of the elements, which a captured program refuses.
+
+    >>> import dovetail
+    >>> dovetail.histc(dovetail.tensor([1.0, 2.0, 1.0]), bins=4, min=0, max=3)
+    tensor([0., 2., 1., 0.])
     """
     if bins < 1:
         raise ArgumentRuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
@@ -183,6 +191,10 @@ def unique(
     """The different elements (or slices of ``dim``) in order; on request the place of each and their numbers.
 
     The shape depends on the values, so a captured program refuses it. NaN differs from NaN.
+
+    >>> import dovetail
+    >>> dovetail.unique(dovetail.tensor([3, 1, 3]), return_counts=True)
+    (tensor([1, 3]), tensor([1, 2]))
     """
     return _unique(input, dim, True, return_inverse, return_counts)
 
@@ -191,13 +203,23 @@ def unique(
 def unique_consecutive(
     input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Any:
-    """The first of each run of equal elements (or slices of ``dim``); on request runs of each and lengths."""
+    """The first of each run of equal elements (or slices of ``dim``); on request runs of each and lengths.
+
+    >>> import dovetail
+    >>> dovetail.unique_consecutive(dovetail.tensor([1, 1, 2, 1]))
+    tensor([1, 2, 1])
+    """
     return _unique(input, dim, False, return_inverse, return_counts)
 
 
 @front()
 def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Tensor:
-    """Whether each element occurs in another tensor."""
+    """Whether each element occurs in another tensor.
+
+    >>> import dovetail
+    >>> dovetail.isin(dovetail.tensor([1, 2]), dovetail.tensor([2, 4]))
+    tensor([False,  True])
+    """
     if not isinstance(elements, Tensor):
         elements = test_elements.new_tensor(elements)
     if not isinstance(test_elements, Tensor):

@@ -177,7 +177,12 @@ def fill_diagonal_(input: Tensor, fill_value: Number, wrap: bool = False) -> Ten
     agree=Agree.exact(),
 )
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
-    """Matrices at ``dim1`` and ``dim2`` with the last dimension on a diagonal, zeros elsewhere."""
+    """Matrices at ``dim1`` and ``dim2`` with the last dimension on a diagonal, zeros elsewhere.
+
+    >>> import dovetail
+    >>> dovetail.diag_embed(dovetail.ones(2, 3)).shape
+    dovetail.Size([2, 3, 3])
+    """
     ndim = input.ndim + 1
     a, b = normalize_dim(dim1, ndim), normalize_dim(dim2, ndim)
     if a == b:
@@ -203,7 +208,13 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     agree=Agree.exact(),
 )
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The matrix with a vector on its diagonal, or a copy of a diagonal of a matrix."""
+    """The matrix with a vector on its diagonal, or a copy of a diagonal of a matrix.
+
+    >>> import dovetail
+    >>> dovetail.diag(dovetail.tensor([1, 2]))
+    tensor([[1, 0],
+            [0, 2]])
+    """
     if input.ndim == 1:
         return diag_embed(input, diagonal)
     if input.ndim != 2:
@@ -232,7 +243,12 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
     agree=Agree.terms(k=Growth(log2=1, plus=32)),
 )
 def trace(input: Tensor) -> Tensor:
-    """Sum of the main diagonal of a matrix."""
+    """Sum of the main diagonal of a matrix.
+
+    >>> import dovetail
+    >>> dovetail.trace(dovetail.tensor([[1, 2], [3, 4]]))
+    tensor(5)
+    """
     if input.ndim != 2:
         raise ShapeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
     return sum(_diagonal(input))
@@ -281,13 +297,25 @@ def _column_minus_row(input: Tensor) -> Any:
 
 @_triangle("tril")
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
-    """Matrices with zeros above a diagonal."""
+    """Matrices with zeros above a diagonal.
+
+    >>> import dovetail
+    >>> dovetail.tril(dovetail.ones(2, 2))
+    tensor([[1., 0.],
+            [1., 1.]])
+    """
     return select_by(_column_minus_row(input) <= diagonal, input, _zero(input))
 
 
 @_triangle("triu")
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
-    """Matrices with zeros below a diagonal."""
+    """Matrices with zeros below a diagonal.
+
+    >>> import dovetail
+    >>> dovetail.triu(dovetail.ones(2, 2), diagonal=1)
+    tensor([[0., 1.],
+            [0., 0.]])
+    """
     return select_by(_column_minus_row(input) >= diagonal, input, _zero(input))
 
 
@@ -304,7 +332,13 @@ def _indices(chosen: Any, dtype: Any, device: Any) -> Tensor:
 def tril_indices(
     row: int, col: int, offset: int = 0, *, dtype: dtypes.dtype = dtypes.int64, device: Place = None
 ) -> Tensor:
-    """Rows and columns of the elements on and below a diagonal, row by row, as a matrix of two rows."""
+    """Rows and columns of the elements on and below a diagonal, row by row, as a matrix of two rows.
+
+    >>> import dovetail
+    >>> dovetail.tril_indices(2, 2)
+    tensor([[0, 1, 1],
+            [0, 0, 1]])
+    """
     return _indices([(r, c) for r in range(row) for c in range(col) if c - r <= offset], dtype, device)
 
 

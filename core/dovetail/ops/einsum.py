@@ -280,7 +280,13 @@ def _word(labels: Sequence[Any]) -> str:
     agree=_TERMS,
 )
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
-    """Sums of products over dimensions of both: the last of ``a`` and first of ``b``, or two lists."""
+    """Sums of products over dimensions of both: the last of ``a`` and first of ``b``, or two lists.
+
+    >>> import dovetail
+    >>> dovetail.tensordot(dovetail.ones(2, 3), dovetail.ones(3, 2), dims=1)
+    tensor([[3., 3.],
+            [3., 3.]])
+    """
     if isinstance(dims, int):
         if dims < 0:
             raise ArgumentRuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")

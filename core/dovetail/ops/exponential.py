@@ -55,7 +55,12 @@ exp.vjp(input=lambda g, out: g * out)
 
 @function_of_one(Agree.ulp(f32=3, f64=1.5), unary(-5, 5), np.exp2)
 def exp2(input: Tensor) -> Tensor:
-    """2 to the power of each element."""
+    """2 to the power of each element.
+
+    >>> import dovetail
+    >>> dovetail.exp2(dovetail.tensor([0.0, 3.0]))
+    tensor([1., 8.])
+    """
     return power(2, input)  # type: ignore[arg-type]  # a number on the left is lifted like any operand
 
 
@@ -64,7 +69,12 @@ exp2.vjp(input=lambda g, out: g * out * LN2)
 
 @function_of_one(Agree.ulp(f32=2.5, f64=1.5), unary(-2, 2), np.expm1)
 def expm1(input: Tensor) -> Tensor:
-    """``exp(x) - 1`` of each element, without the loss of digits near 0."""
+    """``exp(x) - 1`` of each element, without the loss of digits near 0.
+
+    >>> import dovetail
+    >>> dovetail.expm1(dovetail.tensor([1e-10, 1.0]))
+    tensor([1.0000e-10, 1.7183e+00])
+    """
     raise NoDecomposition
 
 
@@ -123,7 +133,12 @@ log10.vjp(input=lambda g, input: g / (input * LN10))
 
 @function_of_one(Agree.ulp(f32=2, f64=1.5), unary(-0.9, 3), np.log1p)
 def log1p(input: Tensor) -> Tensor:
-    """``log(1 + x)`` of each element, without the loss of digits near 0."""
+    """``log(1 + x)`` of each element, without the loss of digits near 0.
+
+    >>> import dovetail
+    >>> dovetail.log1p(dovetail.tensor([1e-10, 1.0]))
+    tensor([1.0000e-10, 6.9315e-01])
+    """
     raise NoDecomposition
 
 
@@ -137,7 +152,12 @@ log1p.vjp(input=lambda g, input: g / (input + 1))
     agree=Agree.running(),
 )
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
-    """``log(x / (1 - x))``, the inverse of sigmoid; with ``eps`` of x moved into ``[eps, 1 - eps]``."""
+    """``log(x / (1 - x))``, the inverse of sigmoid; with ``eps`` of x moved into ``[eps, 1 - eps]``.
+
+    >>> import dovetail
+    >>> dovetail.logit(dovetail.tensor([0.5, 0.9]))
+    tensor([0.0000, 2.1972])
+    """
     if input.dtype.category < dtypes.FLOATING:
         input = input.to(rules.floating(input.dtype))
     inside = input if eps is None else input.clamp(eps, 1 - eps)
@@ -173,7 +193,12 @@ def _rsqrt(input: Tensor) -> Tensor:
 
 @function_of_one(Agree.ulp(f32=1, f64=1), unary(0.1, 5))
 def rsqrt(input: Tensor) -> Tensor:
-    """``1 / sqrt(x)`` of each element; inf of 0."""
+    """``1 / sqrt(x)`` of each element; inf of 0.
+
+    >>> import dovetail
+    >>> dovetail.rsqrt(dovetail.tensor([4.0, 0.0]))
+    tensor([0.5000,    inf])
+    """
     return _rsqrt_of_double(input) if input.dtype is dtypes.float64 else in_double(_rsqrt, input)
 
 
@@ -201,7 +226,12 @@ def _logaddexp(input: Tensor, other: Tensor) -> Tensor:
     reference=np.logaddexp,
 )
 def logaddexp(input: Tensor, other: Tensor) -> Tensor:
-    """``log(exp(x) + exp(y))`` of each pair, without overflow."""
+    """``log(exp(x) + exp(y))`` of each pair, without overflow.
+
+    >>> import dovetail
+    >>> dovetail.logaddexp(dovetail.tensor([1000.0]), dovetail.tensor([1000.0]))
+    tensor([1000.6932])
+    """
     return in_single(_logaddexp, input, other)
 
 
@@ -250,7 +280,12 @@ def _xlogy(input: Tensor, other: Tensor) -> Tensor:
     agree=Agree.running(),
 )
 def xlogy(input: Tensor | Number, other: Tensor | Number) -> Tensor:
-    """``x * log(y)`` of each pair, 0 where x is 0 unless y is NaN."""
+    """``x * log(y)`` of each pair, 0 where x is 0 unless y is NaN.
+
+    >>> import dovetail
+    >>> dovetail.xlogy(dovetail.tensor([0.0, 2.0]), dovetail.tensor([0.0, 1.0]))
+    tensor([0., 0.])
+    """
     return in_single(_xlogy, input, other)  # type: ignore[arg-type]  # numbers are lifted before the body runs
 
 

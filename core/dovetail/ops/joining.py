@@ -150,7 +150,12 @@ def _stack_shape(tensors: Sequence[Spec], *, dim: int) -> tuple[int, ...]:
     agree=Agree.exact(),
 )
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors of one shape side by side along a new dimension."""
+    """Tensors of one shape side by side along a new dimension.
+
+    >>> import dovetail
+    >>> dovetail.stack([dovetail.zeros(2), dovetail.ones(2)]).shape
+    dovetail.Size([2, 2])
+    """
     return cat([unsqueeze(t, dim) for t in tensors], dim)
 
 
@@ -194,14 +199,25 @@ def _each(tensors: Sequence[Any], function: Any) -> Any:
 
 @op(samples=calls(_PAIR, _VECTORS, call([Arg(()), Arg(())]), dtypes=ALL), agree=Agree.exact())
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
-    """The tensors side by side: along the first dimension of vectors, the second of all others."""
+    """The tensors side by side: along the first dimension of vectors, the second of all others.
+
+    >>> import dovetail
+    >>> dovetail.hstack([dovetail.zeros(1), dovetail.ones(2)])
+    tensor([0., 1., 1.])
+    """
     several = atleast_1d(list(tensors))
     return cat(several, 0 if several[0].ndim == 1 else 1)
 
 
 @op(samples=calls(_PAIR, _VECTORS, call([Arg(()), Arg(())]), dtypes=ALL), agree=Agree.exact())
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
-    """The tensors under one another; vectors count as rows."""
+    """The tensors under one another; vectors count as rows.
+
+    >>> import dovetail
+    >>> dovetail.vstack([dovetail.zeros(2), dovetail.ones(2)])
+    tensor([[0., 0.],
+            [1., 1.]])
+    """
     return cat(atleast_2d(list(tensors)), 0)
 
 
@@ -225,7 +241,13 @@ def row_stack(tensors: Sequence[Tensor]) -> Tensor:
 
 @front()
 def block_diag(*tensors: Tensor) -> Tensor:
-    """The matrices along the diagonal of a larger one, zeros elsewhere."""
+    """The matrices along the diagonal of a larger one, zeros elsewhere.
+
+    >>> import dovetail
+    >>> dovetail.block_diag(dovetail.ones(1, 2), dovetail.ones(1, 1))
+    tensor([[1., 1., 0.],
+            [0., 0., 1.]])
+    """
     blocks = atleast_2d(list(tensors))
     width = sum(b.shape[1] for b in blocks)
     rows = []
@@ -281,7 +303,12 @@ def _cut(input: Tensor, dim: int, lengths: Sequence[int]) -> tuple[Tensor, ...]:
 def split(
     tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0
 ) -> tuple[Tensor, ...]:
-    """Views of pieces along a dimension, of one length (the last may be shorter) or of the lengths given."""
+    """Views of pieces along a dimension, of one length (the last may be shorter) or of the lengths given.
+
+    >>> import dovetail
+    >>> dovetail.split(dovetail.arange(5), 2)
+    (tensor([0, 1]), tensor([2, 3]), tensor([4]))
+    """
     at = _dimension(tensor, dim)
     size = tensor.shape[at]
     wanted = split_size_or_sections
@@ -329,7 +356,12 @@ def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) ->
     agree=Agree.exact(),
 )
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """Views of at most so many pieces of one length along a dimension; the last may be shorter."""
+    """Views of at most so many pieces of one length along a dimension; the last may be shorter.
+
+    >>> import dovetail
+    >>> dovetail.chunk(dovetail.arange(5), 2)
+    (tensor([0, 1, 2]), tensor([3, 4]))
+    """
     if chunks < 1:
         raise ArgumentRuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
     at = _dimension(input, dim)
@@ -373,7 +405,12 @@ def split_at(
 
 @front(method=True)
 def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """Views of pieces along a dimension: so many of nearly one length, or cut at the positions given."""
+    """Views of pieces along a dimension: so many of nearly one length, or cut at the positions given.
+
+    >>> import dovetail
+    >>> dovetail.tensor_split(dovetail.arange(5), (1, 3))
+    (tensor([0]), tensor([1, 2]), tensor([3, 4]))
+    """
     if isinstance(indices_or_sections, Tensor):
         indices_or_sections = indices_or_sections.tolist()
     return split_at(input, indices_or_sections, dim)
@@ -416,7 +453,12 @@ _split_along("dsplit", 2, 3)
     agree=Agree.exact(),
 )
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """Views of the slices at every position of a dimension."""
+    """Views of the slices at every position of a dimension.
+
+    >>> import dovetail
+    >>> dovetail.unbind(dovetail.arange(2))
+    (tensor(0), tensor(1))
+    """
     at = _dimension(input, dim)
     before, after = (0,) * at, (0,) * (input.ndim - at - 1)
     pattern = tuple("int" if d == at else (n, 1) for d, n in enumerate(input.shape))

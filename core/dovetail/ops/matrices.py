@@ -72,7 +72,12 @@ def _check_batches(batch1: Tensor, batch2: Tensor) -> None:
     agree=_TERMS,
 )
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
-    """``beta * input + alpha * (mat1 @ mat2)`` of matrices."""
+    """``beta * input + alpha * (mat1 @ mat2)`` of matrices.
+
+    >>> import dovetail
+    >>> dovetail.addmm(dovetail.ones(2), dovetail.ones(1, 3), dovetail.ones(3, 2))
+    tensor([[4., 4.]])
+    """
     _check_matrix("mat1", mat1, 2)
     _check_matrix("mat2", mat2, 2)
     return _added(input, matmul(mat1, mat2), beta, alpha)
@@ -174,7 +179,13 @@ def addbmm(
     agree=Agree.exact(),
 )
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
-    """The product of every element of one vector with every element of another."""
+    """The product of every element of one vector with every element of another.
+
+    >>> import dovetail
+    >>> dovetail.outer(dovetail.tensor([1, 2]), dovetail.tensor([1, 10]))
+    tensor([[ 1, 10],
+            [ 2, 20]])
+    """
     for name, t in (("self", input), ("vec2", vec2)):
         if t.ndim != 1:
             raise ShapeError(f"outer: Expected 1-D argument {name}, but got {t.ndim}-D")
@@ -200,7 +211,12 @@ def ger(input: Tensor, vec2: Tensor) -> Tensor:
     agree=Agree.terms(k=Growth(linear=1), typical=8),
 )
 def inner(input: Tensor, other: Tensor) -> Tensor:
-    """Sums of products over the last dimension of both tensors, for all pairs of the others."""
+    """Sums of products over the last dimension of both tensors, for all pairs of the others.
+
+    >>> import dovetail
+    >>> dovetail.inner(dovetail.ones(2, 3), dovetail.ones(3))
+    tensor([3., 3.])
+    """
     if not input.ndim or not other.ndim:
         return input * other
     if input.shape[-1] != other.shape[-1]:
@@ -229,7 +245,13 @@ def vdot(input: Tensor, other: Tensor) -> Tensor:
     agree=Agree.exact(),
 )
 def kron(input: Tensor, other: Tensor) -> Tensor:
-    """Every element of one tensor times the whole of the other, laid out as blocks."""
+    """Every element of one tensor times the whole of the other, laid out as blocks.
+
+    >>> import dovetail
+    >>> dovetail.kron(dovetail.eye(2), dovetail.ones(1, 2))
+    tensor([[1., 1., 0., 0.],
+            [0., 0., 1., 1.]])
+    """
     ndim = max(input.ndim, other.ndim)
     a = (1,) * (ndim - input.ndim) + tuple(input.shape)
     b = (1,) * (ndim - other.ndim) + tuple(other.shape)
@@ -249,7 +271,12 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     agree=Agree.running(),
 )
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
-    """The vector product along a dimension of size 3: the first one, if none is named."""
+    """The vector product along a dimension of size 3: the first one, if none is named.
+
+    >>> import dovetail
+    >>> dovetail.cross(dovetail.tensor([1.0, 0.0, 0.0]), dovetail.tensor([0.0, 1.0, 0.0]))
+    tensor([0., 0., 1.])
+    """
     if dim is None:
         found = [d for d, n in enumerate(input.shape) if n == 3]
         if not found:
@@ -278,7 +305,13 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     agree=Agree.running(),
 )
 def matrix_power(input: Tensor, n: int) -> Tensor:
-    """The product of ``n`` copies of a square matrix, by repeated squaring; ``n`` must not be negative."""
+    """The product of ``n`` copies of a square matrix, by repeated squaring; ``n`` must not be negative.
+
+    >>> import dovetail
+    >>> dovetail.matrix_power(dovetail.tensor([[1, 1], [0, 1]]), 5)
+    tensor([[1, 5],
+            [0, 1]])
+    """
     if input.ndim < 2 or input.shape[-1] != input.shape[-2]:
         raise ShapeError(
             f"linalg.matrix_power: A must be batches of square matrices, but they are {list(input.shape)}"

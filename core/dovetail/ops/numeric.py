@@ -45,7 +45,12 @@ def signbit(input: Tensor) -> Tensor:
     agree=Agree.exact(),
 )
 def copysign(input: Tensor, other: Tensor | Number) -> Tensor:
-    """The size of each element of ``input`` with the sign of ``other``; integers become floating."""
+    """The size of each element of ``input`` with the sign of ``other``; integers become floating.
+
+    >>> import dovetail
+    >>> dovetail.copysign(dovetail.tensor([1.0, 2.0]), -1)
+    tensor([-1., -2.])
+    """
     x: Any = input if input.dtype.is_floating_point else input.to(rules.floating(input.dtype))
     sign_of: Any = other if isinstance(other, Tensor) else x.new_full((), other)
     return select_by(logical_xor(signbit(x), signbit(sign_of)), -x, x)
@@ -93,7 +98,12 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
 def nan_to_num(
     input: Tensor, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
 ) -> Tensor:
-    """Numbers for NaN (0) and for the infinities (the largest and the smallest number of the type)."""
+    """Numbers for NaN (0) and for the infinities (the largest and the smallest number of the type).
+
+    >>> import dovetail
+    >>> dovetail.nan_to_num(dovetail.tensor([1.0, float("nan")]))
+    tensor([1., 0.])
+    """
     if not input.dtype.is_floating_point:
         return input.clone()
     largest = _largest(input.dtype)
@@ -176,7 +186,12 @@ def float_power(input: Tensor, exponent: Tensor | Number) -> Tensor:
 def diff(
     input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None
 ) -> Tensor:
-    """Differences of neighbours along a dimension, ``n`` times; of bools whether they differ."""
+    """Differences of neighbours along a dimension, ``n`` times; of bools whether they differ.
+
+    >>> import dovetail
+    >>> dovetail.diff(dovetail.tensor([1, 4, 9]))
+    tensor([3, 5])
+    """
     if not input.ndim:
         raise ShapeError("diff expects input to be at least one-dimensional")
     if n < 0:

@@ -139,6 +139,12 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: Number
 
     ``mode`` is "constant" (with ``value``, 0 by default), "reflect", "replicate" or "circular"; negative
     amounts cut away.
+
+    >>> import dovetail
+    >>> dovetail.pad(dovetail.arange(3), (1, 2))
+    tensor([0, 0, 1, 2, 0, 0])
+    >>> dovetail.pad(dovetail.arange(3).reshape(1, 3), (2, 0), mode="reflect")
+    tensor([[2, 1, 0, 1, 2]])
     """
     if len(pad) % 2:
         raise ArgumentRuntimeError(f"Padding length must be divisible by 2 (got {list(pad)})")

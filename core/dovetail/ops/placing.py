@@ -38,7 +38,12 @@ def _flat_positions(input: Tensor, index: Tensor) -> Tensor:
     agree=Agree.exact(),
 )
 def take(input: Tensor, index: Tensor) -> Tensor:
-    """The elements of the flat tensor at positions, in the shape of ``index``; -1 is the last."""
+    """The elements of the flat tensor at positions, in the shape of ``index``; -1 is the last.
+
+    >>> import dovetail
+    >>> dovetail.take(dovetail.arange(6).reshape(2, 3), dovetail.tensor([0, -1]))
+    tensor([0, 5])
+    """
     return reshape(index_select(reshape(input, -1), 0, _flat_positions(input, index)), index.shape)
 
 
@@ -108,7 +113,12 @@ _PLACES: Final = Arg((2,), dtype="int64", values=[0, -1])
     agree=Agree.exact(),
 )
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Tensor | Number) -> Tensor:
-    """A copy of the tensor with one value in the slices of a dimension that a vector of positions names."""
+    """A copy of the tensor with one value in the slices of a dimension that a vector of positions names.
+
+    >>> import dovetail
+    >>> dovetail.index_fill(dovetail.zeros(3), 0, dovetail.tensor([0, 2]), 1.0)
+    tensor([1., 0., 1.])
+    """
     filler: Any = value if isinstance(value, Tensor) else constant(value, input.dtype, input.device)
     if filler.ndim:
         raise ShapeError(
@@ -213,7 +223,12 @@ def _masked_shape(input: Spec, mask: Spec, source: Spec) -> tuple[int, ...]:
     agree=Agree.exact(),
 )
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
-    """The elements of ``source`` in order, where the mask holds; elsewhere the element."""
+    """The elements of ``source`` in order, where the mask holds; elsewhere the element.
+
+    >>> import dovetail
+    >>> dovetail.masked_scatter(dovetail.zeros(3), dovetail.tensor([True, False, True]), dovetail.ones(2))
+    tensor([1., 0., 1.])
+    """
     shape = rules.broadcast_shapes(input.shape, mask.shape)
     if not source.numel():
         return expand(input, shape)

@@ -50,7 +50,13 @@ def positions(length: int, like: Tensor) -> Tensor:
     agree=Agree.exact(),
 )
 def repeat(input: Tensor, *repeats: int | Sequence[int]) -> Tensor:
-    """A copy of the tensor so many times along each dimension; more numbers than dimensions make new ones."""
+    """A copy of the tensor so many times along each dimension; more numbers than dimensions make new ones.
+
+    >>> import dovetail
+    >>> dovetail.tensor([1, 2]).repeat(2, 2)
+    tensor([[1, 2, 1, 2],
+            [1, 2, 1, 2]])
+    """
     counts = packed(repeats)
     lead = len(counts) - input.ndim
     if lead < 0:
@@ -73,7 +79,12 @@ def repeat(input: Tensor, *repeats: int | Sequence[int]) -> Tensor:
     agree=Agree.exact(),
 )
 def tile(input: Tensor, *dims: int | Sequence[int]) -> Tensor:
-    """As ``repeat``, but fewer numbers than dimensions count for the last ones."""
+    """As ``repeat``, but fewer numbers than dimensions count for the last ones.
+
+    >>> import dovetail
+    >>> dovetail.tile(dovetail.tensor([1, 2]), (2,))
+    tensor([1, 2, 1, 2])
+    """
     counts = packed(dims)
     return repeat(input, (1,) * (input.ndim - len(counts)) + counts)
 
@@ -128,6 +139,10 @@ def repeat_interleave(
 
     With one argument, a vector of counts, the position of each count so many times. Counts in a tensor decide
     the shape of the result, so a captured program refuses them.
+
+    >>> import dovetail
+    >>> dovetail.repeat_interleave(dovetail.tensor([1, 2]), 2)
+    tensor([1, 1, 2, 2])
     """
     if repeats is None:
         return repeat_interleave(positions(input.shape[0], input), input)
@@ -170,7 +185,12 @@ def _canonical_dims(input: Spec, *, dims: Any) -> dict[str, Any]:
     agree=Agree.exact(),
 )
 def flip(input: Tensor, *dims: int | Sequence[int]) -> Tensor:
-    """A copy with the order of elements reversed along dimensions."""
+    """A copy with the order of elements reversed along dimensions.
+
+    >>> import dovetail
+    >>> dovetail.flip(dovetail.arange(3), (0,))
+    tensor([2, 1, 0])
+    """
     for d in packed(dims):
         size = input.shape[d]
         input = index_select(input, d, (size - 1) - positions(size, input))
@@ -212,7 +232,13 @@ def flipud(input: Tensor) -> Tensor:
     agree=Agree.exact(),
 )
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
-    """A copy turned by 90 degrees ``k`` times, from the first towards the second of two dimensions."""
+    """A copy turned by 90 degrees ``k`` times, from the first towards the second of two dimensions.
+
+    >>> import dovetail
+    >>> dovetail.rot90(dovetail.arange(4).reshape(2, 2))
+    tensor([[1, 3],
+            [0, 2]])
+    """
     if len(dims) != 2:
         raise ShapeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
     if input.ndim < 2:
@@ -268,7 +294,12 @@ def _canonical_roll(input: Spec, *, shifts: Any, dims: Any) -> dict[str, Any]:
     agree=Agree.exact(),
 )
 def roll(input: Tensor, shifts: Dims, dims: Dims | None = None) -> Tensor:
-    """A copy whose elements moved along dimensions, round the end; without ``dims`` in the flat tensor."""
+    """A copy whose elements moved along dimensions, round the end; without ``dims`` in the flat tensor.
+
+    >>> import dovetail
+    >>> dovetail.roll(dovetail.arange(4), 1)
+    tensor([3, 0, 1, 2])
+    """
     assert isinstance(shifts, tuple), "parameters are canonical in the body"
     if dims is None:
         return reshape(_rolled(reshape(input, -1), shifts[0], 0), input.shape)
@@ -294,7 +325,14 @@ roll.vjp(input=lambda g, *, shifts, dims: roll(g, tuple(-s for s in shifts), dim
 
 @front()
 def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
-    """Vectors expanded to a grid, one tensor per coordinate; ``indexing`` is "ij" (the default) or "xy"."""
+    """Vectors expanded to a grid, one tensor per coordinate; ``indexing`` is "ij" (the default) or "xy".
+
+    >>> import dovetail
+    >>> dovetail.meshgrid(dovetail.arange(2), dovetail.arange(2), indexing="ij")
+    (tensor([[0, 0],
+            [1, 1]]), tensor([[0, 1],
+            [0, 1]]))
+    """
     several = list(tensors[0]) if len(tensors) == 1 and not isinstance(tensors[0], Tensor) else list(tensors)
     if not several:
         raise ArgumentRuntimeError("meshgrid expects a non-empty TensorList")
@@ -322,7 +360,12 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
 
 @front()
 def cartesian_prod(*tensors: Tensor) -> Tensor:
-    """Every combination of one element from each vector, one row each; a single vector stays as it is."""
+    """Every combination of one element from each vector, one row each; a single vector stays as it is.
+
+    >>> import dovetail
+    >>> dovetail.cartesian_prod(dovetail.arange(2), dovetail.arange(2)).tolist()
+    [[0, 0], [0, 1], [1, 0], [1, 1]]
+    """
     for t in tensors:
         if t.ndim != 1:
             raise ShapeError(f"Expect a 1D vector, but got shape {list(t.shape)}")
@@ -333,7 +376,12 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
 
 @front()
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
-    """Every choice of ``r`` elements of a vector, in order, one row each."""
+    """Every choice of ``r`` elements of a vector, in order, one row each.
+
+    >>> import dovetail
+    >>> dovetail.combinations(dovetail.arange(3)).tolist()
+    [[0, 1], [0, 2], [1, 2]]
+    """
     import itertools
 
     if input.ndim != 1:

@@ -111,7 +111,8 @@ def _not_empty(name: str) -> Any:
         dims = (dim,) if isinstance(dim, int) else dim
         if builtins.any(input.ndim and input.shape[d] == 0 for d in dims):
             raise EmptyReduction(
-                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim "
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
+                "reduction dim "
                 f"with the 'dim' argument. (shape {list(input.shape)}, dim {list(dims)})"
             )
         return rules.reduced(input, dim=dims, keepdim=keepdim)
@@ -166,7 +167,8 @@ def _arg_shape(name: str) -> Any:
     def rule(input: Spec, *, dim: int | None, keepdim: bool = False) -> Any:
         if input.size == 0 and (dim is None or (input.ndim and input.shape[dim] == 0)):
             raise DimensionError(
-                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim "
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
+                "reduction dim "
                 "with the 'dim' argument."
             )
         if dim is None:
@@ -237,7 +239,8 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
 def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
     """Largest element; along ``dim`` values and positions; with another tensor the larger of each pair.
 
-    ``max()`` shares the gradient among equal elements, ``max(dim)`` gives all to the position that it returned.
+    ``max()`` shares the gradient among equal elements, ``max(dim)`` gives all to the position that it
+    returned.
     """
     return _extreme(input, dim, keepdim, other, "max")
 

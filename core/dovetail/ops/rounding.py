@@ -61,7 +61,12 @@ def _flat(g: Tensor) -> Tensor:
 
 @_step("floor", np.floor)
 def floor(input: Tensor) -> Tensor:
-    """The largest integer that is not above each element."""
+    """The largest integer that is not above each element.
+
+    >>> import dovetail
+    >>> dovetail.floor(dovetail.tensor([-0.5, 1.5]))
+    tensor([-1.,  1.])
+    """
     raise NoDecomposition
 
 
@@ -129,7 +134,12 @@ for _function in (floor, ceil, trunc, round):
     agree=Agree.exact(),
 )
 def frac(input: Tensor) -> Tensor:
-    """The fraction of each element, with its sign: ``x - trunc(x)``."""
+    """The fraction of each element, with its sign: ``x - trunc(x)``.
+
+    >>> import dovetail
+    >>> dovetail.frac(dovetail.tensor([-1.5, 2.25]))
+    tensor([-0.5000,  0.2500])
+    """
     if not input.dtype.is_floating_point:
         raise UnsupportedError(f"\"frac\" not implemented for '{input.dtype.legacy_name}'")
     result: Tensor = input - trunc(input)

@@ -105,6 +105,10 @@ def cumprod(input: Tensor, dim: int, *, dtype: Dtype | None = None) -> Tensor:
     """Product of all elements up to each one along a dimension; integers and bools multiply in int64.
 
     The gradient is that of the products themselves, hence right at zeros too.
+
+    >>> import dovetail
+    >>> dovetail.cumprod(dovetail.tensor([2, 3, 4]), 0)
+    tensor([ 2,  6, 24])
     """
     return in_single(lambda x: scanned(_product, (x,), dim)[0], input)
 
@@ -134,7 +138,12 @@ _LONG: Final = error(NotImplementedError, "not implemented for 'Long'", Arg((2,)
     agree=Agree.running(),
 )
 def logcumsumexp(input: Tensor, dim: int) -> Tensor:
-    """Logarithm of the running sum of exponentials along a dimension, without overflow."""
+    """Logarithm of the running sum of exponentials along a dimension, without overflow.
+
+    >>> import dovetail
+    >>> dovetail.logcumsumexp(dovetail.zeros(3), 0)
+    tensor([0.0000, 0.6931, 1.0986])
+    """
     return in_single(lambda x: scanned(_logarithm_of_sum, (x,), dim)[0], input)
 
 
@@ -195,7 +204,12 @@ def argcummin(input: Tensor, dim: int) -> Tensor:
 
 @op(method=True, samples=_samples(ALL), agree=Agree.exact(signed_zero=False))
 def cummax(input: Tensor, dim: int) -> ValuesIndices:
-    """Largest element up to each one along a dimension, and its position; the gradient goes there."""
+    """Largest element up to each one along a dimension, and its position; the gradient goes there.
+
+    >>> import dovetail
+    >>> dovetail.cummax(dovetail.tensor([1, 3, 2]), 0).indices
+    tensor([0, 1, 1])
+    """
     at = argcummax(input, dim)
     return ValuesIndices(gather(input, dim, at), at)
 

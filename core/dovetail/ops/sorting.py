@@ -61,6 +61,10 @@ def sort(
     """A dimension in order, and the positions the elements had; NaN is the largest, ties keep their order.
 
     The gradient follows the positions.
+
+    >>> import dovetail
+    >>> dovetail.sort(dovetail.tensor([3.0, 1.0, 2.0])).values
+    tensor([1., 2., 3.])
     """
     at = argsort(input, dim, descending, stable=stable)
     return ValuesIndices(gather(input, dim, at), at)
@@ -84,7 +88,12 @@ def msort(input: Tensor) -> Tensor:
     agree=Agree.exact(),
 )
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesIndices:
-    """The ``k`` largest (or smallest) elements of a dimension in order, and their positions."""
+    """The ``k`` largest (or smallest) elements of a dimension in order, and their positions.
+
+    >>> import dovetail
+    >>> dovetail.topk(dovetail.tensor([3.0, 1.0, 2.0]), 2).indices
+    tensor([0, 2])
+    """
     at = normalize_dim(dim, input.ndim)
     size = input.shape[at] if input.ndim else 1
     if not 0 <= k <= size:
@@ -109,7 +118,12 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     agree=Agree.exact(),
 )
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
-    """The ``k``-th smallest element of a dimension, counted from 1, and its position."""
+    """The ``k``-th smallest element of a dimension, counted from 1, and its position.
+
+    >>> import dovetail
+    >>> dovetail.kthvalue(dovetail.tensor([3.0, 1.0, 2.0]), 2).values
+    tensor(2.)
+    """
     at = normalize_dim(dim, input.ndim)
     size = input.shape[at] if input.ndim else 1
     if not 1 <= k <= size:
@@ -218,6 +232,10 @@ def searchsorted(
 
     The row may be the last dimension of a tensor whose other dimensions are those of ``input``. NaN goes to
     the end. Found by halving, in as many steps as the length of the row has bits.
+
+    >>> import dovetail
+    >>> dovetail.searchsorted(dovetail.tensor([1, 3, 5]), dovetail.tensor([3, 9]))
+    tensor([1, 3])
     """
     assert isinstance(input, Tensor), "operands are lifted before the body runs"
     row, values = sorted_sequence, reshape(input, (1,)) if not input.ndim else input
@@ -248,5 +266,10 @@ def elements_at(row: Tensor, place: Tensor) -> Tensor:
 def bucketize(
     input: Tensor | Number, boundaries: Tensor, *, out_int32: bool = False, right: bool = False
 ) -> Tensor:
-    """The bucket between sorted boundaries that each element falls into."""
+    """The bucket between sorted boundaries that each element falls into.
+
+    >>> import dovetail
+    >>> dovetail.bucketize(dovetail.tensor([1, 3, 9]), dovetail.tensor([1, 3, 5]))
+    tensor([0, 1, 3])
+    """
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)

@@ -97,13 +97,23 @@ _ERROR_FUNCTION: Final = Agree.ulp(f32=5, f64=3)
 
 @function_of_one(_ERROR_FUNCTION, unary(-3, 3))
 def erf(input: Tensor) -> Tensor:
-    """The error function, ``2 / sqrt(pi)`` times the integral of ``exp(-t^2)`` from 0 to each element."""
+    """The error function, ``2 / sqrt(pi)`` times the integral of ``exp(-t^2)`` from 0 to each element.
+
+    >>> import dovetail
+    >>> dovetail.erf(dovetail.tensor([0.0, 0.5]))
+    tensor([0.0000, 0.5205])
+    """
     return in_double(_erf, input)
 
 
 @function_of_one(_ERROR_FUNCTION, unary(-3, 6))
 def erfc(input: Tensor) -> Tensor:
-    """``1 - erf(x)`` of each element, with all its digits where that is small."""
+    """``1 - erf(x)`` of each element, with all its digits where that is small.
+
+    >>> import dovetail
+    >>> dovetail.erfc(dovetail.tensor([5.0]))
+    tensor([1.5375e-12])
+    """
     return in_double(_erfc, input)
 
 
@@ -131,7 +141,12 @@ def _erfinv(x: Tensor) -> Tensor:
 
 @function_of_one(Agree.running(), unary(-0.95, 0.95))
 def erfinv(input: Tensor) -> Tensor:
-    """The inverse of erf: infinite at -1 and 1, NaN beyond."""
+    """The inverse of erf: infinite at -1 and 1, NaN beyond.
+
+    >>> import dovetail
+    >>> dovetail.erfinv(dovetail.tensor([0.5, 1.0]))
+    tensor([0.4769,    inf])
+    """
     return in_double(_erfinv, input)
 
 
@@ -185,7 +200,12 @@ def _lgamma(x: Tensor) -> Tensor:
 
 @function_of_one(Agree.running(), unary(0.2, 6))
 def lgamma(input: Tensor) -> Tensor:
-    """Logarithm of the size of the gamma function at each element; inf at 0 and at negative integers."""
+    """Logarithm of the size of the gamma function at each element; inf at 0 and at negative integers.
+
+    >>> import dovetail
+    >>> dovetail.lgamma(dovetail.tensor([1.0, 5.0]))
+    tensor([0.0000, 3.1781])
+    """
     return in_double(_lgamma, input)
 
 
@@ -262,7 +282,12 @@ def _polygamma(x: Tensor, n: int) -> Tensor:
     agree=Agree.running(),
 )
 def polygamma(n: int, input: Tensor) -> Tensor:
-    """The ``n``-th derivative of ``digamma`` at each element."""
+    """The ``n``-th derivative of ``digamma`` at each element.
+
+    >>> import dovetail
+    >>> dovetail.polygamma(1, dovetail.tensor([1.0]))
+    tensor([1.6449])
+    """
     if n < 0:
         raise ArgumentRuntimeError("polygamma(n, x) does not support negative n.")
     return digamma(input) if n == 0 else in_double(lambda x: _polygamma(x, n), input)

@@ -147,7 +147,12 @@ def std(
     *,
     correction: Number | None = None,
 ) -> Tensor:
-    """Standard deviation over dimensions, the root of ``var``; where it is 0, so is the gradient."""
+    """Standard deviation over dimensions, the root of ``var``; where it is 0, so is the gradient.
+
+    >>> import dovetail
+    >>> dovetail.std(dovetail.tensor([1.0, 2.0, 3.0]), correction=0)
+    tensor(0.8165)
+    """
     assert correction is not None, "parameters are canonical in the body"
     return in_single(lambda x: sqrt(_variance(x, dim, keepdim, correction)), input)
 
@@ -275,6 +280,10 @@ def norm(
     """The ``p``-norm over dimensions, ``sum(|x|^p)^(1/p)``: by default of all elements with p = 2.
 
     ``p`` may be infinite, 0 counts what is not 0. Where the norm is 0, the gradient is 0.
+
+    >>> import dovetail
+    >>> dovetail.norm(dovetail.tensor([[3.0, 4.0], [0.0, 1.0]]), dim=1)
+    tensor([5., 1.])
     """
     return in_single(lambda x: _norm_of(x, p, dim, keepdim), input)
 
@@ -393,6 +402,10 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The lower of the two middle values, of all elements or along a dimension with its position.
 
     NaN where there is one. Without ``dim`` equal elements share the gradient, with it the position has all.
+
+    >>> import dovetail
+    >>> dovetail.median(dovetail.tensor([4.0, 1.0, 3.0, 2.0]))
+    tensor(2.)
     """
     return median_of_all(input) if dim is None else _median("median", input, dim, keepdim)
 

@@ -72,6 +72,10 @@ def atan2(input: Tensor, other: Tensor | Number) -> Tensor:
     """Angle in [-pi, pi] of the point whose ordinate is ``input`` and whose abscissa is ``other``.
 
     The gradient at (0, 0) is 0.
+
+    >>> import dovetail
+    >>> dovetail.atan2(dovetail.tensor([1.0, -1.0]), dovetail.tensor([0.0, -1.0]))
+    tensor([ 1.5708, -2.3562])
     """
     raise NoDecomposition
 
@@ -206,7 +210,12 @@ atanh.vjp(input=lambda g, input: g / ((1 - input) * (input + 1)))
 
 @op(method=True, inplace=True, samples=unary(-200, 200), agree=Agree.running())
 def deg2rad(input: Tensor) -> Tensor:
-    """Degrees as radians."""
+    """Degrees as radians.
+
+    >>> import dovetail
+    >>> dovetail.deg2rad(dovetail.tensor([180.0]))
+    tensor([3.1416])
+    """
     return _floating(input) * (math.pi / 180)
 
 
@@ -230,7 +239,12 @@ def _floating(input: Tensor) -> Tensor:
     reference=np.hypot,
 )
 def hypot(input: Tensor, other: Tensor) -> Tensor:
-    """sqrt(x^2 + y^2) of each pair, without overflow on the way; its gradient at (0, 0) is NaN."""
+    """sqrt(x^2 + y^2) of each pair, without overflow on the way; its gradient at (0, 0) is NaN.
+
+    >>> import dovetail
+    >>> dovetail.hypot(dovetail.tensor([3.0, 3e38]), dovetail.tensor([4.0, 0.0]))
+    tensor([5.0000e+00, 3.0000e+38])
+    """
     return in_double(_hypot, input, other)
 
 
