@@ -924,6 +924,13 @@ def normal(
     device: _Any = None,
 ) -> Tensor:
     """Normal numbers with a mean and a standard deviation, each a number or a tensor."""
+def normalize(
+    input: Tensor,
+    p: builtins.float = 2.0,
+    dim: builtins.int = 1,
+    eps: builtins.float = 1e-12,
+) -> Tensor:
+    """Each vector along a dimension divided by its p-norm, or by ``eps`` where the norm is less."""
 def not_equal(input: Tensor, other: Tensor | _Number) -> Tensor:
     """Whether the elements of each pair differ."""
 def numel(input: Tensor) -> builtins.int:

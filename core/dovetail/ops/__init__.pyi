@@ -207,6 +207,7 @@ from dovetail.ops.joining import vstack as vstack
 from dovetail.ops.layer_normalization import group_norm as group_norm
 from dovetail.ops.layer_normalization import layer_norm as layer_norm
 from dovetail.ops.layer_normalization import layer_norm_backward as layer_norm_backward
+from dovetail.ops.layer_normalization import normalize as normalize
 from dovetail.ops.layer_normalization import rms_norm as rms_norm
 from dovetail.ops.linear import linear as linear
 from dovetail.ops.losses import binary_cross_entropy as binary_cross_entropy
