@@ -16,7 +16,7 @@ Value = Any
 """A number of the judge, a host array of whole numbers or truth values, or a plain Python value."""
 
 MOVES: Final = frozenset(
-    ("index_select", "gather", "cat", "clone", "copy_to", "filled", "index_copy", "scatter_elements", "basic_index_put")
+    ("index_select", "gather", "cat", "copy_to", "filled", "index_copy", "scatter_elements", "basic_index_put")
 )
 """Ops besides views that place elements and change none."""
 
@@ -46,6 +46,8 @@ def step(m: Maths, plan: Plan, inputs: Sequence[Value], ran: Host, taken: Sequen
         return _remainder(m, inputs, ran, taken)
     if name in _ONE:
         return getattr(m, _ONE[name])(*inputs)
+    if name == "clone":
+        return m.number(inputs[0])
     if name in FUNCTIONS:
         return m.function(name, inputs[0])
     if name in MOVES or plan.op.view is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ import numpy as np
 import dovetail
 from dovetail.backend.inspection import Program, Var, capture, inputs_of, number_of, record
 from dovetail_conformance.judge import Formula, Maths, Number, Reference, Running, evaluate
-from dovetail_conformance.primitives import constant, step
+from dovetail_conformance.judge.reference import Enclosure, Source
+from dovetail_conformance.primitives import MOVES, constant, step
 from dovetail_conformance.wrapped import Parts, Plain, Whole, registered
 
 Host = np.ndarray[Any, Any]
@@ -69,7 +70,21 @@ class Captured:
 
     def exact(self, output: int, inputs: Sequence[Host] | None = None) -> Reference:
         """The exact values of one result."""
-        return evaluate(self.formula(output), *(self.floating() if inputs is None else inputs), elementwise=False)
+        given = self.floating() if inputs is None else list(inputs)
+        found = evaluate(self.formula(output), *given, elementwise=False)
+        return replace(found, source=_Elements(self, output, given)) if self.pointwise() else found
+
+    def pointwise(self) -> bool:
+        """Whether every value is one number, or belongs to the elements of the inputs at the same places."""
+        shapes = {np.shape(v) for v in self.values.values()} - {()}
+        moved = any(e.plan.op.view is not None or e.plan.op.name in MOVES for e in self.program.equations)
+        return len(shapes) == 1 and len(next(iter(shapes))) == 1 and not moved
+
+    def at(self, places: Sequence[int]) -> Captured:
+        """The program for some elements alone, where it is pointwise."""
+        chosen = list(places)
+        values = {n: v if np.ndim(v) == 0 else np.asarray(v)[chosen] for n, v in self.values.items()}
+        return replace(self, values=values, held={n: values[n] for n in self.held})
 
     def error(self, output: int, dtype: str, *, flush: bool = False) -> Number:
         """The running error of one result on a device whose primitives keep their bounds."""
@@ -93,6 +108,25 @@ class Captured:
             for out in equation.outputs:
                 env[out.number] = step(inner.of(name), plan, inputs, self.values[out.number], taken)
         return env
+
+
+class _Elements(Source):
+    """Enclosures of single elements: only these are run at high precision."""
+
+    def __init__(self, program: Captured, output: int, inputs: Sequence[Host]) -> None:
+        self.program = program
+        self.output = output
+        self.inputs = inputs
+
+    def enclose(self, indices: Sequence[int], bits: int) -> list[Enclosure]:
+        """The elements at some places, as the judge encloses any formula."""
+        chosen = list(indices)
+        if not chosen:
+            return []
+        formula = self.program.at(chosen).formula(self.output)
+        inputs = [x if np.ndim(x) == 0 else np.asarray(x)[chosen] for x in self.inputs]
+        source = evaluate(formula, *inputs, elementwise=False).source
+        return source.enclose(range(len(chosen)), bits)
 
 
 class _Arithmetics:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -174,8 +175,8 @@ def _expected(session: Session, function: Callable[..., Any], hosts: list[Host])
         name = opinion.dtype.name
         flushes = session.flushes(name)
         exact, running = settled(model.exact(i), model.error(i, name, flush=flushes), array(opinion))
-        flushed = model.exact(i, [flush(h) for h in model.whole.floating()]) if flushes else None
-        found.append(Expected(Agree.running(), exact, running, flushed))
+        flushed = partial(model.exact, i, [flush(h) for h in model.whole.floating()])
+        found.append(Expected(Agree.running(), exact, running, flushed if flushes else None))
     return found
 
 
