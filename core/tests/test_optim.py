@@ -93,6 +93,29 @@ def test_a_captured_step_is_the_eager_one_bit_for_bit(name: str, options: dict[s
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_first_step_can_be_captured() -> None:
+    """State that is zero at first is made for real, though the step is only recorded."""
+    with dovetail.use_backend("numpy"):
+        for name, options in (("SGD", {"lr": 0.1, "momentum": 0.9}), ("Adam", {"lr": 0.1})):
+            points = []
+            for captured in (False, True):
+                w = dovetail.tensor(START).requires_grad_()
+                optimizer = getattr(dovetail.optim, name)([w], **options)
+
+                def step(pull: dovetail.Tensor, w: Any = w, optimizer: Any = optimizer) -> dovetail.Tensor:
+                    optimizer.zero_grad()
+                    loss = ((w - pull) * (w - pull)).sum()
+                    loss.backward()
+                    optimizer.step()
+                    return loss
+
+                run: Callable[..., Any] = dovetail.program.capture(step, dovetail.tensor(PULLS[0])) if captured else step
+                for pull in PULLS[:3]:
+                    run(dovetail.tensor(pull))
+                points.append(w.detach().numpy())
+            np.testing.assert_array_equal(points[0], points[1])
+
+
 def test_state_dict_goes_round_through_pytorch() -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is the oracle: ./dev test --with torch==2.13.0")
     w = dovetail.tensor(START).requires_grad_()

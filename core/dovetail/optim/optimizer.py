@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from dovetail.autograd.mode import enable_grad, no_grad
 from dovetail.errors import ArgumentError, ArgumentTypeError
-from dovetail.program.live import live_number
+from dovetail.program.live import live_number, outside_capture
 from dovetail.tensor.tensor import Tensor
 
 Group = dict[str, Any]
@@ -131,7 +131,8 @@ class Optimizer:
                 continue
             state = self.state[param]
             if not state:
-                state.update(self.make_state(param, group))
+                with outside_capture():
+                    state.update(self.make_state(param, group))
             key = (param.dtype, param.device)
             rate = rates.get(key)
             if rate is None:

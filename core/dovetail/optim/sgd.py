@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from dovetail import ops
+from dovetail.dispatch.state import tracing
 from dovetail.dispatch.update import update
-from dovetail.errors import ArgumentError
+from dovetail.errors import ArgumentError, CaptureError
 from dovetail.optim.optimizer import Group, Optimizer, check_range
+from dovetail.program.live import outside_capture
 from dovetail.tensor.tensor import Tensor
 
 
@@ -60,7 +62,10 @@ class SGD(Optimizer):
         if momentum:
             buffer = state.get("momentum_buffer")
             if buffer is None:
-                buffer = state["momentum_buffer"] = param.new_zeros(param.shape)
+                with outside_capture():
+                    buffer = state["momentum_buffer"] = param.new_zeros(param.shape)
+                if dampening and tracing.get() is not None:
+                    raise CaptureError("the first step of SGD is not damped: take it before the capture")
                 dampening = 0  # 0 * momentum + g: the buffer becomes the gradient itself
         update(
             ops.sgd_step.record,

@@ -6,13 +6,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dovetail.contract.program import Literal, ProgramView
+from dovetail.dispatch.failure import explain
 from dovetail.dispatch.ownership import owns
+from dovetail.program.trace import Var
+from dovetail.tensor.tensor import wrap
 
 Line = Callable[[list[Any], list[bool]], None]
 """One step: reads and writes the list of values; the second list says which inputs were lent by their owner."""
 
 if TYPE_CHECKING:
     from dovetail.program.program import Program
+    from dovetail.program.trace import Equation
 
 
 def interpreter(view: ProgramView, program: Program) -> Callable[..., tuple[Any, ...]]:
@@ -40,11 +44,24 @@ def interpreter(view: ProgramView, program: Program) -> Callable[..., tuple[Any,
         arrays.clear()
         for place, value in constants:
             values[place] = value
-        for line in lines:
-            line(values, lent)
+        at = 0
+        try:
+            for at, line in enumerate(lines):  # noqa: B007  # names the call that failed
+                line(values, lent)
+        except Exception as error:
+            raise _explained(error, program.equations[at], places, values) from error
         return tuple(values[r] for r in results)
 
     return run
+
+
+def _explained(error: Exception, equation: Equation, places: dict[int, int], values: list[Any]) -> Exception:
+    """What a kernel raised, in the words that the eager call has for it."""
+    inputs: list[Any] = []
+    for value, spec in zip(equation.inputs, equation.plan.ins, strict=True):
+        array = values[places[value.number]] if isinstance(value, Var) else value
+        inputs.append(array if spec is None or array is None else wrap(array, spec))
+    return explain(error, equation.plan, inputs)
 
 
 def _last_uses(view: ProgramView) -> dict[int, int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,3 +28,13 @@ def live_number(key: Hashable, read: Callable[[], Any], device: Device) -> Tenso
         return constant(float(read()), dtypes.float64, device)
     place = spec((), dtypes.float64, device)
     return wrap(trace.reader_of(key, lambda: np.asarray(float(read()), dtype=np.float64), place), place)
+
+
+@contextmanager
+def outside_capture() -> Iterator[None]:
+    """Compute for real inside the block, also while a program is captured: for state that must exist before it."""
+    token = state.tracing.set(None)
+    try:
+        yield
+    finally:
+        state.tracing.reset(token)

@@ -52,9 +52,10 @@ class Program:
 
     def _device(self) -> Device:
         for equation in self.equations:
-            device: Device = equation.plan.device
-            return device
-        raise CaptureError("the captured function called no op")
+            return equation.plan.device
+        for holder in (*self.arguments, *self.holders):
+            return holder.spec.device
+        raise CaptureError("the captured function has neither arguments nor calls")
 
     def _used_state(self) -> list[Holder]:
         used = {v.number for e in self.equations for v in e.inputs if isinstance(v, Var)}
