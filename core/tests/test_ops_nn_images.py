@@ -191,7 +191,7 @@ def distinct(shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
 
 
 @pytest.mark.oracle
-@pytest.mark.parametrize(("image", "window"), itertools.product(IMAGES, WINDOWS))
+@pytest.mark.parametrize(("image", "window"), list(itertools.product(IMAGES, WINDOWS)))
 def test_max_pool2d(image: Any, window: Any, ways: str, torch: Any) -> None:
     kernel, words = window
     same(torch, "max_pool2d", [distinct(image)], kernel, **words)
@@ -204,7 +204,7 @@ def test_max_pool2d(image: Any, window: Any, ways: str, torch: Any) -> None:
 
 
 @pytest.mark.oracle
-@pytest.mark.parametrize(("image", "window"), itertools.product(IMAGES, WINDOWS))
+@pytest.mark.parametrize(("image", "window"), list(itertools.product(IMAGES, WINDOWS)))
 @pytest.mark.parametrize("count_include_pad", [True, False])
 def test_avg_pool2d(image: Any, window: Any, count_include_pad: bool, ways: str, torch: Any) -> None:
     kernel, words = window

@@ -271,3 +271,21 @@ def group_norm(
     length = channels // num_groups * math.prod(input.shape[2:])
     rows = layer_norm(input.reshape((batch, num_groups, length)), (length,), None, None, eps)
     return affine(rows.reshape(input.shape), weight, bias).to(input.dtype)
+
+
+# ------------------------------------------------------------------------------------------ by a norm
+
+
+@op(
+    samples=calls(
+        call(Arg((2, 3))),
+        call(Arg((2, 3)), 1.0, 0),
+        call(Arg((2, 3, 2)), 3.0, -1),
+        call(Arg((4,)), dim=0, eps=1.0),
+    ),
+    agree=Agree.running(),
+)
+def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
+    """Each vector along a dimension divided by its p-norm, or by ``eps`` where the norm is less."""
+    length = input.norm(p, dim, True)
+    return input / length.clamp(min=eps)
