@@ -109,7 +109,8 @@ def test_a_first_step_can_be_captured() -> None:
                     optimizer.step()
                     return loss
 
-                run: Callable[..., Any] = dovetail.program.capture(step, dovetail.tensor(PULLS[0])) if captured else step
+                first = dovetail.tensor(PULLS[0])
+                run: Callable[..., Any] = dovetail.program.capture(step, first) if captured else step
                 for pull in PULLS[:3]:
                     run(dovetail.tensor(pull))
                 points.append(w.detach().numpy())
