@@ -87,7 +87,9 @@ class Invocation:
         return f"{self.expression} with {shapes}" if self.hosts else self.expression
 
 
-def invocation(op: Op, sample: Sample | ErrorSample, dtype: str, seed: int, *, ties: bool = False) -> Invocation:
+def invocation(
+    op: Op, sample: Sample | ErrorSample, dtype: str, seed: int, *, ties: bool = False
+) -> Invocation:
     """A sample with values drawn for a dtype and a seed."""
     start = zlib.crc32(f"{op.name} {sample.args}".encode()) + seed * 2**33
     hosts = [draw.draw(a, dtype, start + i, ties=ties) for i, a in enumerate(args_of(sample))]

@@ -27,7 +27,12 @@ def run(args: argparse.Namespace) -> int:
     try:
         with _bar() as progress:
             found = run_suite(
-                device, ops=ops, checks=checks, seed=args.seed, fallback=not args.no_fallback, progress=progress
+                device,
+                ops=ops,
+                checks=checks,
+                seed=args.seed,
+                fallback=not args.no_fallback,
+                progress=progress,
             )
     except KeyError as error:
         raise ArgumentError(f"no op is named {error}") from error

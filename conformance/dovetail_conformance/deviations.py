@@ -76,10 +76,19 @@ def read(path: Path) -> list[Deviation]:
 
 
 def _entry(entry: dict[str, Any], path: Path) -> Deviation:
-    words = {"op": str, "dtype": str, "check": str, "figure": (int, float), "reason": str, "expires": datetime.date}
+    words = {
+        "op": str,
+        "dtype": str,
+        "check": str,
+        "figure": (int, float),
+        "reason": str,
+        "expires": datetime.date,
+    }
     for name, kind in words.items():
         if not isinstance(entry.get(name), kind):  # type: ignore[arg-type]  # a type or a tuple of types
-            raise ArgumentError(f"{path}: every [[deviation]] needs {', '.join(words)}; {name} is wrong in {entry}")
+            raise ArgumentError(
+                f"{path}: every [[deviation]] needs {', '.join(words)}; {name} is wrong in {entry}"
+            )
     if not entry["reason"].strip() or not 0 < entry["figure"] <= LARGEST:
         raise ArgumentError(f"{path}: a deviation has a reason and a figure of at most {LARGEST:g}: {entry}")
     return Deviation(**entry)

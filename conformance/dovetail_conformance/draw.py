@@ -71,7 +71,8 @@ def special(dtype: str) -> Host:
 def _limits(kind: Any) -> Any:
     import ml_dtypes
 
-    return ml_dtypes.finfo(kind) if kind.name == "bfloat16" else np.finfo(kind)
+    limits: Any = ml_dtypes.finfo  # its type information leaves it out
+    return limits(kind) if kind.name == "bfloat16" else np.finfo(kind)
 
 
 def wide(args: list[Arg], dtype: str, seed: int) -> list[Host]:

@@ -67,7 +67,7 @@ def expected(session: Session, inv: Invocation) -> list[Expected]:
     op = inv.op
     first = inv.on(session.second)
     floating = [t.dtype.is_floating_point for t in first]
-    if op.reference is not None and len(first) == 1 and _formula_applies(inv):
+    if op.reference is not None and len(first) == 1 and _formula_applies(inv, session.host):
         return [_by_formula(session, inv, first[0])]
     agree = op.agree or Agree.exact()
     if not agree.bitwise and any(floating):
@@ -77,8 +77,10 @@ def expected(session: Session, inv: Invocation) -> list[Expected]:
         found = []
         parts = inv.on(dovetail.device(session.models.parts))
         for i, t in enumerate(first):
-            made = _composite(session, inv, model, i, array(parts[i])) if floating[i] else _same_bits(session, inv, i, t)
-            found.append(made)
+            if floating[i]:
+                found.append(_composite(session, inv, model, i, array(parts[i])))
+            else:
+                found.append(_same_bits(session, inv, i, t))
         return found
     return [_same_bits(session, inv, i, t) for i, t in enumerate(_opinion(session, inv, first))]
 
@@ -128,7 +130,10 @@ def _at_least(running: Number, inv: Invocation, result: Host) -> Number:
         own = np.longdouble(ONCE) * ulp_at(size, fmt)
         if inv.op.agree is not None and inv.op.agree.kind == "G":
             count = max(max((h.size for h in inv.hosts), default=1) // max(result.size, 1), 1)
-            own = inv.op.agree.factor(count) * np.longdouble(fmt.accumulator.unit) * size + ulp_at(size, fmt) / 2
+            own = (
+                inv.op.agree.factor(count) * np.longdouble(fmt.accumulator.unit) * size
+                + ulp_at(size, fmt) / 2
+            )
         error = np.where(running.error == 0, running.error, np.maximum(running.error, own))
     return Number(running.maths, running.value, error)
 
@@ -166,13 +171,14 @@ def _same(a: Any, b: Any) -> bool:
     return type(a) is type(b) and bool(a == b)
 
 
-def _formula_applies(inv: Invocation) -> bool:
-    return not inv.op.takes_list and operands(inv, dovetail.device("cpu")) is not None
+def _formula_applies(inv: Invocation, host: Any) -> bool:
+    return not inv.op.takes_list and operands(inv, host) is not None
 
 
 def _by_formula(session: Session, inv: Invocation, like: Any) -> Expected:
     op, arrays = inv.op, operands(inv, session.host)
-    assert arrays is not None and op.reference is not None, "asked for only where it applies"
+    assert arrays is not None, "asked for only where it applies"
+    assert op.reference is not None, "asked for only where there is one"
     agree, dtype = op.agree or Agree.exact(), like.dtype
     flushes = any(_any_flush(session, a.dtype.name) for a in arrays)
     small = [flush(a) for a in arrays]

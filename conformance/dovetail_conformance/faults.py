@@ -1,7 +1,7 @@
-"""Planted faults: the host's backend, or the core, wrong in one place each. A suite that passes them is no suite.
+"""Planted faults: the host's backend, or the core, wrong in one place each. A suite that passes one is no suite.
 
-``FAULTS`` says for each which check must find it, on which op. A fault of a kernel is a backend of its own; one of a
-gradient rule or of the engine changes the core while its block runs.
+``FAULTS`` says for each which check must find it, on which op. A fault of a kernel is a backend of its own; one
+of a gradient rule or of the engine changes the core while its block runs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Plant = Callable[[], AbstractContextManager[str]]
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault: what it is, the check and the op that must find it, and a block that plants it and gives a backend."""
+    """A fault: what it is, the check and the op that must find it, and a block that gives a backend with it."""
 
     number: str
     words: str
@@ -44,6 +44,15 @@ def _kernel(change: Callable[[KernelTable], None]) -> Plant:
     return lambda: registered(Faulty)
 
 
+def _bound(op: Any, binder: Callable[[Call], Callable[..., Any]]) -> Plant:
+    """A backend whose kernels of one op come from a binder."""
+
+    def change(table: KernelTable) -> None:
+        table.binder(op)(binder)
+
+    return _kernel(change)
+
+
 def _replaced(op: Any, function: Callable[..., Array]) -> Plant:
     """A backend whose kernel of one op is a function of the arrays that keeps their dtype."""
 
@@ -56,7 +65,7 @@ def _replaced(op: Any, function: Callable[..., Array]) -> Plant:
 
         return run
 
-    return _kernel(lambda table: table.binder(op)(kernel) and None)
+    return _bound(op, kernel)
 
 
 def _sequential_sum(call: Call) -> Callable[[Array], Array]:
@@ -85,8 +94,8 @@ def _last_tie(call: Call) -> Callable[[Array], Array]:
     return kernel
 
 
-def _double_add(call: Call) -> Callable[[Array, Array], Array]:
-    right = plain_kernel("add")(call)
+def _double_add(call: Call) -> Callable[..., Array]:
+    right: Callable[..., Array] = plain_kernel("add")(call)
     if call.output.dtype.name != "float32":
         return right
     return lambda a, b: np.asarray(right(a, b), np.float64)
@@ -170,27 +179,61 @@ def _engine(name: str, function: Callable[..., Any]) -> Plant:
 
 
 FAULTS: Final[tuple[Fault, ...]] = (
-    Fault("M03", "log1p(x) as log(1 + x)", "specials", "log1p",
-          _replaced(ops.log1p, lambda x: np.log(x.dtype.type(1) + x))),
-    Fault("M05", "sigmoid as 1 / (1 + exp(-x))", "specials", "sigmoid",
-          _replaced(ops.sigmoid, lambda x: x.dtype.type(1) / (x.dtype.type(1) + np.exp(-x)))),
-    Fault("M08", "x / s as x times the reciprocal of s", "specials", "div",
-          _replaced(ops.div, lambda a, b: a * (b.dtype.type(1) / b))),
-    Fault("M12", "the sign of zero lost", "specials", "neg",
-          _replaced(ops.neg, lambda x: np.negative(x) if x.dtype.kind in "iu" else x.dtype.type(0) - x)),
-    Fault("M19", "sums one after another", "sums", "sum",
-          _kernel(lambda table: table.binder(ops.sum)(_sequential_sum) and None)),
-    Fault("M23", "argmax takes the last tie", "values", "argmax",
-          _kernel(lambda table: table.binder(ops.argmax)(_last_tie) and None)),
-    Fault("M26", "the gradient of a broadcast operand is not reduced", "gradients", "mul",
-          _engine("fit", lambda gradient, spec, node: gradient)),
+    Fault(
+        "M03",
+        "log1p(x) as log(1 + x)",
+        "specials",
+        "log1p",
+        _replaced(ops.log1p, lambda x: np.log(x.dtype.type(1) + x)),
+    ),
+    Fault(
+        "M05",
+        "sigmoid as 1 / (1 + exp(-x))",
+        "specials",
+        "sigmoid",
+        _replaced(ops.sigmoid, lambda x: x.dtype.type(1) / (x.dtype.type(1) + np.exp(-x))),
+    ),
+    Fault(
+        "M08",
+        "x / s as x times the reciprocal of s",
+        "specials",
+        "div",
+        _replaced(ops.div, lambda a, b: a * (b.dtype.type(1) / b)),
+    ),
+    Fault(
+        "M12",
+        "the sign of zero lost",
+        "specials",
+        "neg",
+        _replaced(ops.neg, lambda x: np.negative(x) if x.dtype.kind in "iu" else x.dtype.type(0) - x),
+    ),
+    Fault("M19", "sums one after another", "sums", "sum", _bound(ops.sum, _sequential_sum)),
+    Fault("M23", "argmax takes the last tie", "values", "argmax", _bound(ops.argmax, _last_tie)),
+    Fault(
+        "M26",
+        "the gradient of a broadcast operand is not reduced",
+        "gradients",
+        "mul",
+        _engine("fit", lambda gradient, spec, node: gradient),
+    ),
     Fault("M28", "second derivatives are zero", "second", "tanh", _rule(record("tanh"), "input", _detached)),
-    Fault("M29", "a second gradient overwrites the first", "differences", "square", _engine("_sum", lambda first, second: second)),
-    Fault("M30", "the gradient of where lets NaN through", "semantics", "the branch that where does not take",
-          _rule(record("select_by"), "input", lambda g, condition: g * condition.to(g.dtype))),
-    Fault("M34", "a sum of float32 is float64", "forms", "add",
-          _kernel(lambda table: table.binder(ops.add)(_double_add) and None)),
+    Fault(
+        "M29",
+        "a second gradient overwrites the first",
+        "differences",
+        "square",
+        _engine("_sum", lambda first, second: second),
+    ),
+    Fault(
+        "M30",
+        "the gradient of where lets NaN through",
+        "semantics",
+        "the branch that where does not take",
+        _rule(record("select_by"), "input", lambda g, condition: g * condition.to(g.dtype)),
+    ),
+    Fault("M34", "a sum of float32 is float64", "forms", "add", _bound(ops.add, _double_add)),
     Fault("M35", "a view is a copy", "aliasing", "views and writes", lambda: registered(_Copies)),
-    Fault("M37", "another class of exception", "errors", "index_select",
-          _kernel(lambda table: table.binder(ops.index_select)(_wrong_class) and None)),
-)  # fmt: skip
+    Fault(
+        "M37", "another class of exception", "errors", "index_select", _bound(ops.index_select, _wrong_class)
+    ),
+)

@@ -77,7 +77,9 @@ class Row:
 
     def entry(self) -> dict[str, Any]:
         """The row as plain values for JSON; no number that JSON lacks."""
-        made = {k: v for k, v in vars(self).items() if v not in ("", None, {}) or k in ("op", "dtype", "check")}
+        made = {
+            k: v for k, v in vars(self).items() if v not in ("", None, {}) or k in ("op", "dtype", "check")
+        }
         for name in ("figure", "bound"):
             value = made.get(name)
             if isinstance(value, float) and not math.isfinite(value):

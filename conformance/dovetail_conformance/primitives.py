@@ -1,4 +1,4 @@
-"""What every primitive op is in the judge's arithmetic: the step from captured programs to references and error bounds."""
+"""What every primitive op is in the judge's arithmetic: from captured programs to references and bounds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,16 @@ Value = Any
 """A number of the judge, a host array of whole numbers or truth values, or a plain Python value."""
 
 MOVES: Final = frozenset(
-    ("index_select", "gather", "cat", "copy_to", "filled", "index_copy", "scatter_elements", "basic_index_put")
+    (
+        "index_select",
+        "gather",
+        "cat",
+        "copy_to",
+        "filled",
+        "index_copy",
+        "scatter_elements",
+        "basic_index_put",
+    )
 )
 """Ops besides views that place elements and change none."""
 
@@ -91,7 +100,9 @@ def _cast(m: Maths, statics: Any, inputs: Sequence[Value], plan: Plan) -> Number
         return x  # a wider type holds every number of a narrower one
     size = np.asarray(np.abs(x.value) + x.error, np.longdouble)
     with np.errstate(all="ignore"):
-        return Number(m, x.value, np.asarray(x.error + ulp_at(size, m.format) / 2, np.longdouble), direct=x.direct)
+        return Number(
+            m, x.value, np.asarray(x.error + ulp_at(size, m.format) / 2, np.longdouble), direct=x.direct
+        )
 
 
 def _select(m: Maths, statics: Any, inputs: Sequence[Value], plan: Plan) -> Number:

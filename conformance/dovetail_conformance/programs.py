@@ -200,7 +200,7 @@ def _differentiate(xp: Any, pool: Pool, leaves: list[Any], outcome: Outcome, sec
     for i, t in enumerate(pool):
         part = (t * t * (0.1 * (i + 1)) + t).sum()
         loss = part if loss is None else loss + part
-    if not loss.requires_grad:
+    if loss is None or not loss.requires_grad:
         return
     try:
         grads = xp.autograd.grad(loss, leaves, create_graph=second, allow_unused=True)

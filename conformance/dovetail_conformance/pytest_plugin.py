@@ -15,7 +15,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--dovetail-device", metavar="DEVICE", help="the backend or device that the suite checks")
     group.addoption("--dovetail-ops", metavar="A,B", help="check these ops only")
     group.addoption("--dovetail-seed", type=int, default=0, metavar="N", help="seed of all that is drawn")
-    group.addoption("--dovetail-no-fallback", action="store_true", help="an op that would run on the host fails")
+    group.addoption(
+        "--dovetail-no-fallback", action="store_true", help="an op that would run on the host fails"
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -170,7 +170,9 @@ def captured(function: Function, hosts: Sequence[Host], backend: str) -> Capture
     held = dict(values)
     with np.errstate(all="ignore"):
         for equation in program.equations:
-            made = equation.plan.kernel(*(values[x.number] if isinstance(x, Var) else x for x in equation.inputs))
+            made = equation.plan.kernel(
+                *(values[x.number] if isinstance(x, Var) else x for x in equation.inputs)
+            )
             results = made if isinstance(made, tuple) else (made,)
             values.update(zip((o.number for o in equation.outputs), results, strict=True))
     arguments = tuple(h.var.number for h in program.arguments)
@@ -179,7 +181,9 @@ def captured(function: Function, hosts: Sequence[Host], backend: str) -> Capture
 
 def composite(record_of: Captured) -> bool:
     """Whether a program calls a function that has no bound of its own, and must be captured in smaller parts."""
-    return any(e.plan.op.agree is not None and e.plan.op.agree.kind == "C" for e in record_of.program.equations)
+    return any(
+        e.plan.op.agree is not None and e.plan.op.agree.kind == "C" for e in record_of.program.equations
+    )
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,12 @@ def certificate(found: Run) -> dict[str, Any]:
             "seconds": round(found.seconds, 1),
         },
         "arithmetic": {"subnormals": {d: "flush" if f else "gradual" for d, f in found.flushes.items()}},
-        "ops": [_op(r) for check in ("values", "specials") for r in groups.get(check, []) if r.status != "unsupported"],
+        "ops": [
+            _op(r)
+            for check in ("values", "specials")
+            for r in groups.get(check, [])
+            if r.status != "unsupported"
+        ],
         "reductions": [_op(r) for r in groups.get("sums", []) if r.status != "unsupported"],
         "gradients": [
             _op(r) | {"order": 2 if check == "second" else 1}
@@ -101,7 +106,9 @@ def _subject(found: Run) -> dict[str, Any]:
         "contract": spec.contract,
         "os": platform.platform(),
         "python": platform.python_version(),
-        "flags": {k: os.environ[k] for k in ("XLA_FLAGS", "OMP_NUM_THREADS", "OPENBLAS_CORETYPE") if k in os.environ},
+        "flags": {
+            k: os.environ[k] for k in ("XLA_FLAGS", "OMP_NUM_THREADS", "OPENBLAS_CORETYPE") if k in os.environ
+        },
     }
 
 
@@ -131,7 +138,10 @@ def summary(found: Run) -> tuple[list[str], list[list[str]]]:
     for row in found.rows:
         counts.setdefault(row.check, Counter())[row.status] += 1
         tested[row.check] += row.tested
-    rows = [[check, *(str(c[s]) if c[s] else "" for s in STATUSES), str(tested[check])] for check, c in counts.items()]
+    rows = [
+        [check, *(str(c[s]) if c[s] else "" for s in STATUSES), str(tested[check])]
+        for check, c in counts.items()
+    ]
     return ["check", *STATUSES, "elements"], rows
 
 
@@ -146,14 +156,19 @@ def show(found: Run) -> None:
     if fallbacks:
         out(f"on the host: {', '.join(fallbacks)}\n")
     for row in [r for r in found.rows if r.status == "deviation"]:
-        out(f"declared: {row.op} {row.dtype} {row.check}: {row.figure:.4g} {row.unit} of {row.bound:g}, {row.reason}\n")
+        out(
+            f"declared: {row.op} {row.dtype} {row.check}: {row.figure:.4g} {row.unit} of {row.bound:g}, {row.reason}\n"
+        )
     failures = found.failures
     for row in failures[:SHOWN]:
-        out(f"\n{row.status.upper()} {row.op} {row.dtype} ({row.check}, {row.origin or row.kind}): {_shortened(row)}\n")
+        out(
+            f"\n{row.status.upper()} {row.op} {row.dtype} ({row.check}, {row.origin or row.kind}): {_shortened(row)}\n"
+        )
     if len(failures) > SHOWN:
         names = Counter(f"{r.op} ({r.check})" for r in failures[SHOWN:])
         out(f"\nand {len(failures) - SHOWN} more: {', '.join(names)}\n")
-    out(f"\n{verdict(found)}: {len(found.rows)} cells on {found.device} in {found.seconds:.0f} s, {len(failures)} fail\n")
+    cells = f"{len(found.rows)} cells on {found.device} in {found.seconds:.0f} s"
+    out(f"\n{verdict(found)}: {cells}, {len(failures)} fail\n")
 
 
 def _shortened(row: Row) -> str:

@@ -55,7 +55,7 @@ class Session:
         found = self._flushes.get(dtype)
         if found is None:
             host = draw.special(dtype)
-            small = np.abs(host[1 : 4])
+            small = np.abs(host[1:4])
             t = dovetail.tensor(small, device=self.device)
             found = self._flushes[dtype] = not bool(array(t * 1.0).astype(np.float64)[2] > 0)
         return found
@@ -64,7 +64,7 @@ class Session:
         """The samples of an op for a dtype; fewer where each shape is compiled and the dtype is a further one."""
         if op.samples is None:
             return []
-        cases = [s for s in op.samples.cases]
+        cases = list(op.samples.cases)
         if self.compiles and dtype not in ("float32", "int64"):
             cases = cases[:1]
         return [invocation(op, s, dtype, self.seed, ties=ties) for s in cases]

@@ -33,7 +33,11 @@ def rows(models: Models, backend: str, fault: Fault, seed: int = 0) -> list[Row]
     if fault.check in WHOLE:
         return WHOLE[fault.check](session)
     op = record(fault.op)
-    pairs = [(c, d) for c, d in cells(op, [fault.check]) if d in ("", "float32", "int64") or fault.check not in EACH]
+    pairs = [
+        (c, d)
+        for c, d in cells(op, [fault.check])
+        if d in ("", "float32", "int64") or fault.check not in EACH
+    ]
     made = [cell(session, op, check, dtype) for check, dtype in pairs]
     return [row for row in made if row is not None]
 

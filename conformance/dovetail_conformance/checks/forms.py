@@ -65,7 +65,10 @@ def _sliced(host: Host, device: Any) -> Any:
     return dovetail.tensor(wide, device=device)[..., 1::2]
 
 
-LAYOUTS: tuple[tuple[str, Callable[[Host, Any], Any]], ...] = (("transposed", _transposed), ("sliced", _sliced))
+LAYOUTS: tuple[tuple[str, Callable[[Host, Any], Any]], ...] = (
+    ("transposed", _transposed),
+    ("sliced", _sliced),
+)
 
 
 def layouts(session: Session, op: Op, dtype: str) -> Row | None:
@@ -85,12 +88,19 @@ def layouts(session: Session, op: Op, dtype: str) -> Row | None:
 
 
 def _one(
-    session: Session, row: Row, inv: Invocation, name: str, view: Callable[[Host, Any], Any], wanted: list[Any]
+    session: Session,
+    row: Row,
+    inv: Invocation,
+    name: str,
+    view: Callable[[Host, Any], Any],
+    wanted: list[Any],
 ) -> None:
     try:
         with dovetail.use_backend(session.device), quiet():
             tensors = [
-                view(h, session.device) if h.ndim and h.size > 1 else dovetail.tensor(h, device=session.device)
+                view(h, session.device)
+                if h.ndim and h.size > 1
+                else dovetail.tensor(h, device=session.device)
                 for h in inv.hosts
             ]
             got = inv.call(tensors)

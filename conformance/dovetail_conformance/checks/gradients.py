@@ -77,7 +77,9 @@ def _checked(session: Session, op: Op, name: str, most: int, check: Callable[...
     return row if row.cases or row.failed else None
 
 
-def _function(inv: Invocation, tensors: Sequence[Any], places: Sequence[int]) -> tuple[Callable[..., Any], list[Any]]:
+def _function(
+    inv: Invocation, tensors: Sequence[Any], places: Sequence[int]
+) -> tuple[Callable[..., Any], list[Any]]:
     """The call as a function of its differentiable inputs alone, and these."""
 
     def function(*xs: Any) -> tuple[Any, ...]:
@@ -97,7 +99,11 @@ def _smooth(session: Session, op: Op, dtype: str) -> list[Invocation]:
 def _places(inv: Invocation) -> list[int]:
     """The hosts that gradients are taken of."""
     args = args_of(inv.sample)
-    return [i for i, (a, h) in enumerate(zip(args, inv.hosts, strict=True)) if a.grad and h.dtype.kind not in "biu"]
+    return [
+        i
+        for i, (a, h) in enumerate(zip(args, inv.hosts, strict=True))
+        if a.grad and h.dtype.kind not in "biu"
+    ]
 
 
 def _one(session: Session, row: Row, inv: Invocation, places: list[int]) -> None:
@@ -122,7 +128,10 @@ def _one(session: Session, row: Row, inv: Invocation, places: list[int]) -> None
         row.fail(f"{inv}: the suite has no reference for this gradient: {error}")
         return
     except Exception as error:  # whatever a backend raises is a failure of the cell and not of the run
-        row.fail(f"gradient of {inv}: {type(error).__name__}: {error}", snippet=_snippet(inv, places, session.device))
+        row.fail(
+            f"gradient of {inv}: {type(error).__name__}: {error}",
+            snippet=_snippet(inv, places, session.device),
+        )
         return
     for i, g, right in zip(places, got, wanted, strict=True):
         verdict = right.judge(array(g), inv, session.device)

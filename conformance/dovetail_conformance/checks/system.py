@@ -35,7 +35,9 @@ def aliasing(session: Session) -> list[Row]:
             with quiet(), dovetail.use_backend(session.device):
                 ours = programs.run(dovetail, seed, second=twice)
         except Exception as error:  # whatever a backend raises is a failure of the cell
-            row.fail(f"program {seed}: {type(error).__name__}: {error}", snippet=_program(seed, session.device))
+            row.fail(
+                f"program {seed}: {type(error).__name__}: {error}", snippet=_program(seed, session.device)
+            )
             continue
         found = programs.differences(ours, theirs)
         if ours.backward_error != theirs.backward_error:
@@ -114,13 +116,19 @@ def transfer(session: Session) -> list[Row]:
         if not session.supports(dtype):
             row.status, row.reason = "unsupported", "the backend has no such dtype"
             continue
-        host = draw.special(dtype) if dtype in draw.FLOATS else np.arange(-3, 7).astype(draw.named(dtype).host)
+        host = (
+            draw.special(dtype) if dtype in draw.FLOATS else np.arange(-3, 7).astype(draw.named(dtype).host)
+        )
         for values in (host, host[::2], host.reshape(-1, 1).T):
             row.cases += 1
             back = array(dovetail.tensor(values, device=session.device))
             row.tested += back.size
             if back.dtype != values.dtype or back.tobytes() != np.ascontiguousarray(values).tobytes():
-                row.fail(f"{dtype} is not the same after it has been on {session.device}", expected=values, got=back)
+                row.fail(
+                    f"{dtype} is not the same after it has been on {session.device}",
+                    expected=values,
+                    got=back,
+                )
     return rows
 
 
@@ -140,7 +148,9 @@ def capturing(session: Session, op: Op, dtype: str) -> Row | None:
                 row.cases += 1
                 row.tested += a.numel()
                 if array(a).tobytes() != array(b).tobytes():
-                    row.fail(f"{inv}: the program gives other bits than the op", expected=array(b), got=array(a))
+                    row.fail(
+                        f"{inv}: the program gives other bits than the op", expected=array(b), got=array(a)
+                    )
             return row
         with quiet():
             wanted = expected(session, inv)

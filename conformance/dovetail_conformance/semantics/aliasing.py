@@ -108,7 +108,11 @@ CASES: Final[tuple[Case, ...]] = (
     aliasing("logical strides", _layout, [[1, 12, 4], False, True, [6, 3, 1]]),
     aliasing("_version", _versions, [2, 2]),
     aliasing("to() the device that a tensor is on is the tensor", _same_tensor, True),
-    refusal("a write into a whole expanded view", lambda t: t.zeros(1, 2).expand(3, 2).add_(1), RuntimeError,
-            "more than one element of the written-to tensor refers to a single memory location"),
+    refusal(
+        "a write into a whole expanded view",
+        lambda t: t.zeros(1, 2).expand(3, 2).add_(1),
+        RuntimeError,
+        "more than one element of the written-to tensor refers to a single memory location",
+    ),
     refusal("view of a transpose", lambda t: t.zeros(2, 3).t().view(-1), RuntimeError, "view", "contiguous"),
-)  # fmt: skip
+)

@@ -16,8 +16,8 @@ Program = Callable[[Any], Any]
 class Case:
     """A row of semantics.
 
-    ``answer`` is what the program gives: plain numbers and lists, in which NaN equals NaN and the sign of zero counts;
-    a text that begins with "dtype" is the name of a dtype. With ``error``, the program must raise it with all ``words``.
+    ``answer`` is what the program gives: plain numbers, names of dtypes and lists of these, in which NaN equals NaN
+    and the sign of zero counts. With ``error``, the program must raise it with all ``words``.
     """
 
     table: str
@@ -75,7 +75,9 @@ def plain(result: Any) -> Any:
 def same(got: Any, right: Any) -> bool:
     """Whether two plain results are the same: NaN equals NaN, and -0.0 is not 0.0."""
     if isinstance(right, list):
-        return isinstance(got, list) and len(got) == len(right) and all(same(g, r) for g, r in zip(got, right, strict=True))
+        if not isinstance(got, list) or len(got) != len(right):
+            return False
+        return all(same(g, r) for g, r in zip(got, right, strict=True))
     if isinstance(right, float) and isinstance(got, float):
         if np.isnan(right):
             return bool(np.isnan(got))

@@ -70,9 +70,15 @@ CASES: Final[tuple[Case, ...]] = (
     gradient("relu at 0", lambda t: t.relu, [-1.0, 0.0, 1.0], [0.0, 0.0, 1.0]),
     gradient("relu6 at 0 and 6", lambda t: t.nn.functional.relu6, [0.0, 3.0, 6.0], [0.0, 1.0, 0.0]),
     gradient("hardtanh at its edges", lambda t: t.nn.functional.hardtanh, [-1.0, 0.5, 1.0], [0.0, 1.0, 0.0]),
-    gradient("hardsigmoid at its edges", lambda t: t.nn.functional.hardsigmoid, [-3.0, 0.0, 3.0], [0.0, 1 / 6, 0.0]),
-    gradient("clamp at its edges", lambda t: lambda x: x.clamp(-1, 1), [-2.0, -1.0, 1.0, 2.0], [0.0, 1.0, 1.0, 0.0]),
-    gradient("leaky_relu at 0", lambda t: lambda x: t.nn.functional.leaky_relu(x, 0.25), [0.0, 1.0], [0.25, 1.0]),
+    gradient(
+        "hardsigmoid at its edges", lambda t: t.nn.functional.hardsigmoid, [-3.0, 0.0, 3.0], [0.0, 1 / 6, 0.0]
+    ),
+    gradient(
+        "clamp at its edges", lambda t: lambda x: x.clamp(-1, 1), [-2.0, -1.0, 1.0, 2.0], [0.0, 1.0, 1.0, 0.0]
+    ),
+    gradient(
+        "leaky_relu at 0", lambda t: lambda x: t.nn.functional.leaky_relu(x, 0.25), [0.0, 1.0], [0.25, 1.0]
+    ),
     gradient("elu at 0", lambda t: t.nn.functional.elu, [0.0, 1.0], [1.0, 1.0]),
     _pair("maximum"),
     _pair("minimum"),
@@ -88,14 +94,29 @@ CASES: Final[tuple[Case, ...]] = (
     gradient("prod with one zero", lambda t: lambda x: x.prod(), [0.0, 2.0, 3.0], [6.0, 0.0, 0.0]),
     gradient("prod with two zeros", lambda t: lambda x: x.prod(), [0.0, 0.0, 3.0], [0.0, 0.0, 0.0]),
     Case("gradients", "sort with ties follows its permutation", _sorted, [[2, 0, 1], [20.0, 30.0, 10.0]]),
-    gradient("index with repeated positions", lambda t: lambda x: x[t.tensor([0, 0, 1])], [1.0, 2.0], [2.0, 1.0]),
-    gradient("gather with repeated positions", lambda t: lambda x: x.gather(0, t.tensor([1, 1, 0])), [1.0, 2.0], [1.0, 2.0]),
+    gradient(
+        "index with repeated positions", lambda t: lambda x: x[t.tensor([0, 0, 1])], [1.0, 2.0], [2.0, 1.0]
+    ),
+    gradient(
+        "gather with repeated positions",
+        lambda t: lambda x: x.gather(0, t.tensor([1, 1, 0])),
+        [1.0, 2.0],
+        [1.0, 2.0],
+    ),
     Case("gradients", "scatter_add with repeated positions", _scattered, [[3.0, 3.0], [2.0, 2.0, 5.0]]),
     Case("gradients", "embedding with repeated positions", _embedded, [[0.0, 0.0], [2.0, 2.0], [1.0, 1.0]]),
-    Case("gradients", "gradients of several uses and of several backward calls add up", _accumulated,
-         [[5.0, 7.0], [15.0, 17.0]]),
+    Case(
+        "gradients",
+        "gradients of several uses and of several backward calls add up",
+        _accumulated,
+        [[5.0, 7.0], [15.0, 17.0]],
+    ),
     Case("gradients", "the branch that where does not take", _unused_branch, [0.0, 0.0, 3.0]),
-    Case("gradients", "a broadcast operand's gradient has its shape", _broadcast,
-         [[3], [2.0, 2.0, 2.0], [2, 1], [[3.0], [3.0]]]),
+    Case(
+        "gradients",
+        "a broadcast operand's gradient has its shape",
+        _broadcast,
+        [[3], [2.0, 2.0, 2.0], [2, 1], [[3.0], [3.0]]],
+    ),
     Case("gradients", "the gradient has the tensor's dtype", _kept_type, "float16"),
-)  # fmt: skip
+)

@@ -34,13 +34,13 @@ from dovetail.tensor.tensor import Tensor
 
 __all__ = [
     "Agree", "Arg", "Equation", "ErrorSample", "Op", "Plan", "Program", "Sample", "Var", "announced", "array_of",
-    "capture", "failures", "forget_plans", "host_device", "host_fallback", "inputs_of", "number_of", "plan_of", "reason", "record", "records", "register_backend",
-    "unregister_backend",
+    "capture", "failures", "forget_plans", "host_device", "host_fallback", "inputs_of", "number_of", "plan_of",
+    "reason", "record", "records", "register_backend", "unregister_backend",
 ]  # fmt: skip
 
 
 def plan_of(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Plan:
-    """The plan that a call with these arguments runs: its specs, and whether it is a kernel, a decomposition or a fallback.
+    """The plan that a call with these arguments runs: its specs and its origin (kernel, decomposition or fallback).
 
     Nothing is computed. Errors: those of the call.
 
