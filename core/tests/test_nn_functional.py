@@ -287,6 +287,17 @@ def test_momentum_none_averages_all_batches() -> None:
     assert layer.running_var.tolist() == [1.0, 1.0]
 
 
+def test_running_statistics_can_be_held_still() -> None:
+    layer = nn.BatchNorm1d(2)
+    layer.track_running_stats = False
+    x = dovetail.rand(4, 2)
+    layer(x)
+    assert layer.running_mean.tolist() == [0.0, 0.0]
+    assert layer.num_batches_tracked.item() == 0
+    expected = x.numpy() / (1 + layer.eps) ** 0.5
+    np.testing.assert_allclose(layer.eval()(x).detach().numpy(), expected, rtol=1e-6)
+
+
 def test_running_statistics_have_no_graph() -> None:
     layer = nn.BatchNorm1d(2)
     layer(dovetail.rand(4, 2, requires_grad=True))
@@ -315,6 +326,28 @@ def test_max_pool_with_indices(torch: Any) -> None:
     first, second = nn.MaxPool2d(2, return_indices=True)(dovetail.tensor(values))
     assert second.dtype is dovetail.int64
     assert tuple(first.shape) == (2, 3, 3, 3)
+
+
+def test_max_pool1d_with_indices(torch: Any) -> None:
+    values = np.random.default_rng(0).standard_normal((2, 3, 9))
+    ours = F.max_pool1d(dovetail.tensor(values), 3, 2, return_indices=True)
+    theirs = torch.nn.functional.max_pool1d(torch.tensor(values), 3, 2, return_indices=True)
+    for a, b in zip(ours, theirs):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes", "kwargs"),
+    [
+        ("conv_transpose2d", [(2, 4, 3, 3), (4, 3, 2, 2), (6,)], {"stride": 2, "output_padding": 1, "groups": 2}),
+        ("instance_norm", [(2, 3, 4)], {"eps": 1e-3}),
+    ],
+)
+def test_functions_without_a_layer(name: str, shapes: Any, kwargs: Any, torch: Any) -> None:
+    arrays = [np.random.default_rng(0).standard_normal(shape) for shape in shapes]
+    ours = getattr(F, name)(*map(dovetail.tensor, arrays), **kwargs)
+    theirs = getattr(torch.nn.functional, name)(*map(torch.tensor, arrays), **kwargs)
+    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-10, atol=1e-12)
 
 
 def test_adaptive_pooling_needs_enough_dimensions() -> None:
@@ -362,6 +395,7 @@ def test_the_padding_row_starts_at_zero_and_stays() -> None:
         (lambda: nn.Conv2d(3, 4, 3, stride=2, padding="same"), "padding='same' is not supported for strided"),
         (lambda: nn.Conv2d(3, 4, 3, padding_mode="mirror"), "padding_mode must be one of"),
         (lambda: nn.Conv2d(3, 4, (3, 3, 3)), "expected one value or 2"),
+        (lambda: nn.GroupNorm(3, 4), r"num_channels \(4\) must be divisible by num_groups \(3\)"),
         (lambda: nn.Bilinear(0, 1, 1), "in1_features must be > 0"),
         (lambda: F.hardtanh(dovetail.ones(1), 2.0, 1.0), "min_val cannot be greater than max_val"),
         (lambda: nn.Softmax2d()(dovetail.ones(2)), "expected input to be 3D or 4D, got 1D instead"),

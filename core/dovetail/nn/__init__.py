@@ -32,6 +32,7 @@ from dovetail.nn.activation import Threshold as Threshold
 from dovetail.nn.containers import ModuleDict as ModuleDict
 from dovetail.nn.containers import ModuleList as ModuleList
 from dovetail.nn.containers import Sequential as Sequential
+from dovetail.nn.convolution import Conv1d as Conv1d
 from dovetail.nn.convolution import Conv2d as Conv2d
 from dovetail.nn.dropout import AlphaDropout as AlphaDropout
 from dovetail.nn.dropout import Dropout as Dropout
@@ -58,13 +59,17 @@ from dovetail.nn.module import Module as Module
 from dovetail.nn.normalization import BatchNorm1d as BatchNorm1d
 from dovetail.nn.normalization import BatchNorm2d as BatchNorm2d
 from dovetail.nn.normalization import BatchNorm3d as BatchNorm3d
+from dovetail.nn.normalization import GroupNorm as GroupNorm
 from dovetail.nn.normalization import LayerNorm as LayerNorm
+from dovetail.nn.normalization import RMSNorm as RMSNorm
 from dovetail.nn.parameter import Buffer as Buffer
 from dovetail.nn.parameter import Parameter as Parameter
 from dovetail.nn.parameter_containers import ParameterDict as ParameterDict
 from dovetail.nn.parameter_containers import ParameterList as ParameterList
 from dovetail.nn.pooling import AdaptiveAvgPool2d as AdaptiveAvgPool2d
+from dovetail.nn.pooling import AvgPool1d as AvgPool1d
 from dovetail.nn.pooling import AvgPool2d as AvgPool2d
+from dovetail.nn.pooling import MaxPool1d as MaxPool1d
 from dovetail.nn.pooling import MaxPool2d as MaxPool2d
 from dovetail.nn.softmax import LogSoftmax as LogSoftmax
 from dovetail.nn.softmax import Softmax as Softmax

@@ -1,4 +1,4 @@
-"""Convolutions: what all numbers of dimensions share, and the two-dimensional layer."""
+"""Convolutions: what all numbers of dimensions share, and the layers of one and two."""
 
 from __future__ import annotations
 
@@ -145,6 +145,16 @@ class Convolution(Module):
         if self.padding_mode != "zeros":
             text += f", padding_mode={self.padding_mode}"
         return text
+
+
+class Conv1d(Convolution):
+    """A convolution of sequences: ``Conv1d(in_channels, out_channels, kernel_size)``.
+
+    Shapes: input (N, C, L) or (C, L), weight (out_channels, in_channels / groups, kL).
+    """
+
+    dims = 1
+    convolve = staticmethod(F.conv1d)
 
 
 class Conv2d(Convolution):

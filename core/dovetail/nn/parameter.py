@@ -77,7 +77,7 @@ class Buffer(Tensor):
 
 def fresh(values: Tensor, requires_grad: bool = True) -> Parameter:
     """Make a parameter of a tensor that nobody else holds, as layers do: no alias to keep up with."""
-    return cast(Parameter, Tensor._make_subclass(Parameter, values, requires_grad))
+    return Tensor._make_subclass(Parameter, values, requires_grad)
 
 
 def _shared(cls: type[Owned], data: Tensor | None, requires_grad: bool) -> Owned:
@@ -106,6 +106,6 @@ def _copied(owned: Owned, memo: dict[int, Any], attributes: dict[str, Any]) -> O
 
 def _rebuilt(cls: type[Owned], data: Tensor, requires_grad: bool, attributes: dict[str, Any]) -> Owned:
     """Make a parameter or buffer again, with values of its own."""
-    owned = cast(Owned, Tensor._make_subclass(cls, data, requires_grad))
+    owned = Tensor._make_subclass(cls, data, requires_grad)
     owned.__dict__.update(attributes)
     return owned

@@ -35,7 +35,9 @@ from dovetail.nn.functional.activation import tanhshrink as tanhshrink
 from dovetail.nn.functional.activation import threshold as threshold
 from dovetail.nn.functional.activation import threshold_ as threshold_
 from dovetail.nn.functional.attention import scaled_dot_product_attention as scaled_dot_product_attention
+from dovetail.nn.functional.convolution import conv1d as conv1d
 from dovetail.nn.functional.convolution import conv2d as conv2d
+from dovetail.nn.functional.convolution import conv_transpose2d as conv_transpose2d
 from dovetail.nn.functional.convolution import pad as pad
 from dovetail.nn.functional.dropout import alpha_dropout as alpha_dropout
 from dovetail.nn.functional.dropout import dropout as dropout
@@ -57,10 +59,15 @@ from dovetail.nn.functional.loss import mse_loss as mse_loss
 from dovetail.nn.functional.loss import nll_loss as nll_loss
 from dovetail.nn.functional.loss import smooth_l1_loss as smooth_l1_loss
 from dovetail.nn.functional.normalization import batch_norm as batch_norm
+from dovetail.nn.functional.normalization import group_norm as group_norm
+from dovetail.nn.functional.normalization import instance_norm as instance_norm
 from dovetail.nn.functional.normalization import layer_norm as layer_norm
 from dovetail.nn.functional.normalization import normalize as normalize
+from dovetail.nn.functional.normalization import rms_norm as rms_norm
 from dovetail.nn.functional.pooling import adaptive_avg_pool2d as adaptive_avg_pool2d
+from dovetail.nn.functional.pooling import avg_pool1d as avg_pool1d
 from dovetail.nn.functional.pooling import avg_pool2d as avg_pool2d
+from dovetail.nn.functional.pooling import max_pool1d as max_pool1d
 from dovetail.nn.functional.pooling import max_pool2d as max_pool2d
 from dovetail.nn.functional.pooling import max_pool2d_with_indices as max_pool2d_with_indices
 from dovetail.nn.functional.softmax import log_softmax as log_softmax

@@ -11,6 +11,22 @@ if TYPE_CHECKING:
     from dovetail.tensor.tensor import Tensor
 
 
+def conv1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: str | int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Return the cross-correlation of sequences with kernels.
+
+    Shapes: input (N, C, L) or (C, L), weight (out, C / groups, kL), bias (out).
+    """
+    return ops.conv1d(input, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)
+
+
 def conv2d(
     input: Tensor,
     weight: Tensor,
@@ -27,6 +43,32 @@ def conv2d(
     PyTorch.
     """
     return ops.conv2d(input, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)
+
+
+def conv_transpose2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    output_padding: int | Sequence[int] = 0,
+    groups: int = 1,
+    dilation: int | Sequence[int] = 1,
+) -> Tensor:
+    """Return what the gradient of a convolution does to its output: images spread by kernels.
+
+    Shapes: input (N, C, H, W) or (C, H, W), weight (C, out / groups, kH, kW), bias (out).
+    """
+    return ops.conv_transpose2d(
+        input,
+        weight,
+        bias,
+        stride=stride,
+        padding=padding,
+        output_padding=output_padding,
+        groups=groups,
+        dilation=dilation,
+    )
 
 
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:

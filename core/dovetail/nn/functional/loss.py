@@ -64,12 +64,10 @@ def smooth_l1_loss(
 ) -> Tensor:
     """Return (x - y)² / (2 beta) where |x - y| is below beta, |x - y| - beta / 2 elsewhere, reduced.
 
-    Source: Girshick 2015, arXiv:1504.08083; beta 0 is :func:`l1_loss`.
+    Source: Girshick 2015, arXiv:1504.08083. With beta 0 it is :func:`l1_loss`.
     """
     _warn_of_sizes(input, target)
     reduction = chosen(size_average, reduce, reduction)
-    if beta == 0.0:
-        return ops.l1_loss(input, target, reduction=reduction)
     return ops.smooth_l1_loss(input, target, reduction=reduction, beta=beta)
 
 

@@ -55,3 +55,44 @@ def layer_norm(
 def normalize(input: Tensor, p: float = 2.0, dim: int | tuple[int, ...] = 1, eps: float = 1e-12) -> Tensor:
     """Return x / max(norm, eps) with the p-norm along ``dim``."""
     return input / input.norm(p, dim, keepdim=True).clamp(min=eps)
+
+
+def rms_norm(
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
+) -> Tensor:
+    """Return x / sqrt(mean(x²) + eps) * weight over the last dimensions (arXiv:1910.07467).
+
+    Without ``eps`` it is the distance of 1 to the next number of the dtype.
+    """
+    return ops.rms_norm(input, normalized_shape, weight, eps)
+
+
+def group_norm(
+    input: Tensor,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Return (x - mean) / sqrt(var + eps) * weight + bias over groups of channels (arXiv:1803.08494).
+
+    Shapes: input (N, C, *), weight and bias (C).
+    """
+    return ops.group_norm(input, num_groups, weight, bias, eps)
+
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Return each channel of each sample normalised by itself (arXiv:1607.08022).
+
+    Shapes: input (N, C, *), all others (C).
+    """
+    return ops.instance_norm(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)

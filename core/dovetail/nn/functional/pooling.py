@@ -1,4 +1,4 @@
-"""Pooling over windows of an image."""
+"""Pooling over windows of a sequence or an image."""
 
 from __future__ import annotations
 
@@ -10,6 +10,20 @@ from dovetail.errors import ArgumentError
 
 if TYPE_CHECKING:
     from dovetail.tensor.tensor import Tensor
+
+
+def max_pool1d(
+    input: Tensor,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """Return the largest value of each window of (N, C, L) or (C, L), as :func:`max_pool2d` does."""
+    op = ops.max_pool1d_with_indices if return_indices else ops.max_pool1d
+    return op(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def max_pool2d(
@@ -41,6 +55,18 @@ def max_pool2d_with_indices(
 ) -> Any:
     """Return the largest value of each window and its position in the image."""
     return max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices=True)
+
+
+def avg_pool1d(
+    input: Tensor,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:
+    """Return the mean of each window of (N, C, L) or (C, L), as :func:`avg_pool2d` does."""
+    return ops.avg_pool1d(input, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
 def avg_pool2d(
