@@ -12,6 +12,9 @@ import pytest
 import dovetail
 from dovetail.errors import DovetailError
 
+# PyTorch says once what it does inside.
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")
+
 F = dovetail.ops
 
 

@@ -12,6 +12,9 @@ import pytest
 import dovetail
 from dovetail.errors import AutogradError, DovetailError
 
+# PyTorch's word on a mean that it documents.
+pytestmark = pytest.mark.filterwarnings("ignore:reduction. 'mean' divides the total loss:UserWarning")
+
 F = dovetail.ops
 REDUCTIONS = ("none", "mean", "sum")
 
