@@ -89,7 +89,7 @@ for _op, _function, _wide in (
 ):
     table.binder(_op)(elementwise(_function, wide=_wide))
 
-for _op, _function in (
+_PLAIN: Final[tuple[tuple[Any, Kernel], ...]] = (
     (ops.neg, jnp.negative),
     (ops.abs, jnp.abs),
     (ops.maximum, jnp.maximum),
@@ -108,7 +108,8 @@ for _op, _function in (
     (ops.isnan, jnp.isnan),
     (ops.select_by, jnp.where),
     (ops.floor, jnp.floor),
-):
+)
+for _op, _function in _PLAIN:
     table(_op)(_function)
 
 

@@ -73,7 +73,7 @@ def _argmin(x: Array, dim: int | None, keepdim: bool) -> Array:
 
 def _position(function: Any, x: Array, dim: int | None, keepdim: bool) -> Array:
     axis = dim if x.ndim else None
-    return function(x, axis=axis, keepdims=keepdim and x.ndim > 0).astype(jnp.int64)  # type: ignore[no-any-return]
+    return function(x, axis=axis, keepdims=keepdim and x.ndim > 0).astype(jnp.int64)
 
 
 def reduction(function: Any) -> Callable[[Call], Kernel]:

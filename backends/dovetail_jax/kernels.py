@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from dovetail.backend import Array, Call, KernelTable, dtypes, ops, transfer
@@ -39,7 +40,7 @@ def _cast(call: Call) -> Kernel:
 
 def _to_integer(x: Array, host: Any) -> Array:
     """Truncate; NaN gives 0, what is out of range the nearest integer (XLA's conversion saturates)."""
-    info = jnp.iinfo(host)
+    info = np.iinfo(host)
     wide = x.astype(jnp.float64)
     clipped = jnp.clip(jnp.where(jnp.isnan(wide), 0.0, jnp.trunc(wide)), float(info.min), float(info.max))
     top = clipped >= float(info.max)

@@ -51,12 +51,14 @@ class NumpyBackend(Backend):
     def writeable(self, array: Array) -> bool:
         """Whether the array owns its memory."""
         flags = array.flags
-        return bool(flags.owndata and flags.writeable)
+        owned: bool = flags.owndata and flags.writeable
+        return owned
 
     def write(self, base: Array, view: Array, value: Array) -> bool:
         """Write through a view of the base; a reshape that had to copy shares nothing with it."""
         if not np.may_share_memory(base, view):
-            return view.size == 0
+            nothing: bool = view.size == 0
+            return nothing
         if np.may_share_memory(view, value):
             value = value.copy()
         view[...] = value

@@ -29,7 +29,7 @@ loader = DataLoader(TensorDataset(x, y), batch_size=64, shuffle=True)
 
 model = TwoLayers(32)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-for epoch in range(200):
+for _ in range(200):
     for inputs, targets in loader:
         optimizer.zero_grad()
         loss = F.mse_loss(model(inputs), targets)

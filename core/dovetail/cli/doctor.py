@@ -10,7 +10,7 @@ import traceback
 
 from dovetail.cli import show
 from dovetail.cli.backends import reasons
-from dovetail.cli.versions import listed
+from dovetail.cli.versions import listed, own_requirements
 from dovetail.contract import discovery, selection
 from dovetail.contract.backend import CONTRACT_VERSION, BackendSpec
 from dovetail.contract.cuda import cuda_driver
@@ -103,7 +103,7 @@ def _versions() -> None:
     show.heading("versions")
     show.item("dovetail", f"{__version__}, backend contract {CONTRACT_VERSION}")
     show.item("Python", f"{platform.python_version()} ({sys.executable}, {platform.platform()})")
-    show.item("core", listed(("numpy", "pluggy", "array-api-compat", "ml_dtypes")))
+    show.item("core", listed(own_requirements()))
 
 
 # ------------------------------------------------------------------------------------------ one backend

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 
 
 def installed(names: Iterable[str]) -> dict[str, str]:
@@ -20,3 +21,12 @@ def installed(names: Iterable[str]) -> dict[str, str]:
 def listed(names: Iterable[str]) -> str:
     """Return names and versions of what is installed in one line."""
     return ", ".join(f"{name} {number}" for name, number in installed(names).items())
+
+
+def own_requirements() -> list[str]:
+    """Return the distributions that dovetail itself needs, as its metadata says; none without metadata."""
+    try:
+        lines = requires("dovetail") or []
+    except PackageNotFoundError:
+        return []
+    return [re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line in lines if "extra ==" not in line]

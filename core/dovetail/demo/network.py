@@ -32,6 +32,6 @@ class DigitsNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return one row of ten scores per image."""
         features: Tensor = self.features(images)
-        dropped: Tensor = self.dropout(features.flatten(1))  # type: ignore[attr-defined]
+        dropped: Tensor = self.dropout(features.flatten(1))
         scores: Tensor = self.classifier(dropped)
         return scores

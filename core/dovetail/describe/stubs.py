@@ -39,7 +39,8 @@ def ops_text() -> str:
     found = [
         (module, defined, name)
         for name, module, defined, function in named
-        if not name.startswith("_") and getattr(importlib.import_module(module), defined, None) in (function, inspect.unwrap(function))
+        if not name.startswith("_")
+        and getattr(importlib.import_module(module), defined, None) in (function, inspect.unwrap(function))
     ]
     return "\n".join([head, *_exported([*found, *_own_imports(ROOT / "ops" / "__init__.py")]), ""])
 

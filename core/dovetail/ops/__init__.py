@@ -2,62 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from typing import Any
 
 from dovetail.contract import discovery
-from dovetail.ops import (
-    activation,
-    aggregation,
-    aliases,
-    arithmetic,
-    attention,
-    average_pooling,
-    batch_normalization,
-    casting,
-    classification,
-    comparison,
-    contraction,
-    convolution,
-    convolution_derived,
-    counting,
-    creation,
-    diagonal,
-    dlpack,
-    dropout,
-    einsum,
-    embedding,
-    exponential,
-    gathering,
-    indexing,
-    information,
-    joining,
-    layer_normalization,
-    linear,
-    losses,
-    matrices,
-    max_pooling,
-    median,
-    numeric,
-    optimizer_steps,
-    padding,
-    placing,
-    random,
-    rearrangement,
-    rectifier,
-    reduction,
-    rounding,
-    scan,
-    shape,
-    softmax,
-    sorting,
-    special,
-    splitting,
-    statistics,
-    trigonometric,
-    values,
-    writing,
-)
 from dovetail.record import registry
+
+for _family in pkgutil.iter_modules(__path__):  # every file of this folder; nobody keeps a list of them
+    importlib.import_module(f"{__name__}.{_family.name}")
 
 for _op in registry.ops():
     globals()[_op.name] = _op.call

@@ -225,7 +225,7 @@ def abs(input: Tensor) -> Tensor:
     raise NoDecomposition
 
 
-abs.vjp(input=lambda g, input: g * sign(input))
+abs.vjp(input=lambda g, input: g * input.sign())
 
 
 @op(

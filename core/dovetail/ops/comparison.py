@@ -9,7 +9,7 @@ import numpy as np
 
 from dovetail import dtypes
 from dovetail.errors import DtypeError
-from dovetail.ops.definition import NoDecomposition, Number, front, op
+from dovetail.ops.definition import NoDecomposition, Number, OpFunction, front, op
 from dovetail.record import rules
 from dovetail.record.agree import Agree
 from dovetail.record.rules import Dtypes, result_type
@@ -19,8 +19,11 @@ from dovetail.tensor.tensor import Tensor
 
 _STEP = "the result is a truth value"
 
+Body = Callable[[Tensor, Tensor | Number], Tensor]
+Comparison = Callable[[Body], OpFunction[[Tensor, Tensor | Number], Tensor]]
 
-def _comparison(*, operator: str, reference: Callable[..., Any]) -> Any:
+
+def _comparison(*, operator: str, reference: Callable[..., Any]) -> Comparison:
     return op(
         shape=rules.broadcast,
         dtype=rules.compare,

@@ -18,7 +18,8 @@ def _matmul_shape(input: Spec, other: Spec) -> tuple[int, ...]:
     a, b = input.shape, other.shape
     if not a or not b:
         raise ShapeError(
-            f"both arguments to matmul need to be at least 1D, but they are {len(a)}D and {len(b)}D (use `*` for numbers)"
+            f"both arguments to matmul need to be at least 1D, but they are {len(a)}D and {len(b)}D (use `*` "
+            f"for numbers)"
         )
     rows = a if len(a) > 1 else (1, a[0])
     columns = b if len(b) > 1 else (b[0], 1)
@@ -37,7 +38,8 @@ def _matmul_message(a: Any, b: Any) -> str:
     left = f"{a[-2]}x{a[-1]}" if len(a) > 1 else f"1x{a[0]}"
     right = f"{b[-2]}x{b[-1]}" if len(b) > 1 else f"{b[0]}x1"
     return (
-        f"mat1 and mat2 shapes cannot be multiplied ({left} and {right}) (in matmul of {list(a)} and {list(b)}: the last "
+        f"mat1 and mat2 shapes cannot be multiplied ({left} and {right}) (in matmul of {list(a)} and {list(b)}: "
+        f"the last "
         "size of the first must be the last but one of the second)"
     )
 

@@ -63,7 +63,7 @@ def _place(device: Place, data: Any = None) -> Device:
 def as_tensor(data: Any, dtype: dtypes.dtype | None = None, device: Place = None) -> Tensor:
     """Make a tensor of data; a tensor of the right dtype and device is returned as it is."""
     if isinstance(data, Tensor):
-        return data.to(dtype=dtype or data.dtype, device=_place(device, data))  # type: ignore[no-any-return]
+        return data.to(dtype=dtype or data.dtype, device=_place(device, data))
     return tensor(data, dtype=dtype, device=device)
 
 
@@ -94,7 +94,7 @@ def _construct(cls: type[Tensor], data: Any, *rest: Any, **params: Any) -> Tenso
     return tensor(data, **params)
 
 
-Tensor.make = staticmethod(_construct)  # type: ignore[assignment]  # called as Tensor.make(cls, data)
+Tensor.make = staticmethod(_construct)
 
 
 # ------------------------------------------------------------------------------------------ from a value
@@ -271,6 +271,12 @@ def iota(anchor: Tensor, length: int) -> Tensor:
     raise NoDecomposition
 
 
+def _plain_number(value: Any) -> Number:
+    """A number, also of a tensor of one element."""
+    found: Number = value.item() if isinstance(value, Tensor) else value
+    return found
+
+
 def _range_dtype(values: Sequence[Number]) -> dtypes.dtype:
     return settings.current.default_dtype if any(isinstance(v, float) for v in values) else dtypes.int64
 
@@ -289,7 +295,7 @@ def arange(
     tensor([0, 1, 2])
     """
     start, end = (0, start) if end is None else (start, end)
-    start, end, step = (v.item() if isinstance(v, Tensor) else v for v in (start, end, step))
+    start, end, step = (_plain_number(v) for v in (start, end, step))
     if step == 0 or not all(math.isfinite(v) for v in (start, end, step)):
         raise ArgumentError(f"arange: step must be nonzero and all values finite, got {start}, {end}, {step}")
     if (end - start) / step < 0:

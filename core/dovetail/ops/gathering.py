@@ -122,7 +122,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
 
 
 index_select.vjp(
-    input=lambda g, index, *, specs, dim: index_add(g.new_zeros(specs[0].shape), dim, index, g),
+    input=lambda g, index, *, specs, dim: g.new_zeros(specs[0].shape).index_add(dim, index, g),
 )
 
 
@@ -147,7 +147,7 @@ def _put_shape(name: str) -> Any:
     method=True,
     inplace=True,
     checks=(_BOUNDS,),
-    sugar={"alpha": lambda input, dim, index, source, *, alpha: index_add(input, dim, index, source * alpha)},
+    sugar={"alpha": lambda input, dim, index, source, *, alpha: input.index_add(dim, index, source * alpha)},
     samples=calls(
         call(Arg((4, 3)), 0, Arg((5,), dtype="int64", values=[0, 3, 3, 1, 0]), Arg((5, 3))),
         dtypes=NUMERIC,
@@ -231,7 +231,7 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
 
 
 gather.vjp(
-    input=lambda g, index, *, specs, dim: scatter_add(g.new_zeros(specs[0].shape), dim, index, g),
+    input=lambda g, index, *, specs, dim: g.new_zeros(specs[0].shape).scatter_add(dim, index, g),
 )
 
 

@@ -270,7 +270,8 @@ def normal(
         return draw_normal(packed((size,)), kind, _place(device), generator, mean, std)
     shape = rules.broadcast_shapes(*(t.shape for t in tensors))
     plain = draw_normal(shape, tensors[0].dtype, tensors[0].device, generator, 0.0, 1.0)
-    return plain * std + mean
+    scaled: Tensor = plain * std + mean
+    return scaled
 
 
 @front(method=True)

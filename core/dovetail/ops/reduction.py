@@ -86,7 +86,9 @@ def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: dtype
 
 
 mean.vjp(
-    input=lambda g, *, specs, dim, keepdim: widened(g, specs[0], dim, keepdim) / builtins.max(count(specs[0].shape, dim), 1)
+    input=lambda g, *, specs, dim, keepdim: (
+        widened(g, specs[0], dim, keepdim) / builtins.max(count(specs[0].shape, dim), 1)
+    )
 )
 
 

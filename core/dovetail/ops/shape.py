@@ -406,9 +406,15 @@ def _is_new_axis(pattern: Sequence[Any], out: int) -> bool:
     return kept[out] is None
 
 
+def _put(base: Tensor, value: Tensor, starts: Any, pattern: Sequence[Any]) -> Tensor:
+    """:func:`basic_index_put`, which is defined after the op whose gradient it is."""
+    found: Tensor = basic_index_put(base, value, starts, pattern=pattern)
+    return found
+
+
 def _index_name(input: Spec, starts: Any, *, pattern: Sequence[Any]) -> str:
     """PyTorch takes an index apart; the last of its ops names the node."""
-    whole = [size if isinstance(size, int) else 0 for size in input.shape]
+    whole = list(input.shape)
     last = "SliceBackward0"
     dim = 0
     for entry in pattern:
@@ -425,7 +431,7 @@ def _index_name(input: Spec, starts: Any, *, pattern: Sequence[Any]) -> str:
     shape=lambda input, starts, *, pattern: index_shape(pattern),
     dtype=rules.same,
     view=_index_layout,
-    unview=lambda base, value, live, *, pattern: basic_index_put(base, value, *live, pattern=pattern),
+    unview=lambda base, value, live, *, pattern: _put(base, value, live[0], pattern),
     internal=True,
     samples=calls(
         call(Arg((4, 3)), (1, 0), pattern=((2, 1), (3, 1))),
@@ -446,9 +452,7 @@ def basic_index(input: Tensor, starts: Live, *, pattern: Sequence[Any]) -> Tenso
 
 
 basic_index.vjp(
-    input=lambda g, starts, *, specs, pattern: basic_index_put(
-        g.new_zeros(()).expand(specs[0].shape), g, starts, pattern=pattern
-    )
+    input=lambda g, starts, *, specs, pattern: _put(g.new_zeros(()).expand(specs[0].shape), g, starts, pattern)
 )
 
 

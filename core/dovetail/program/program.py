@@ -52,9 +52,11 @@ class Program:
 
     def _device(self) -> Device:
         for equation in self.equations:
-            return equation.plan.device
+            device: Device = equation.plan.device
+            return device
         for holder in (*self.arguments, *self.holders):
-            return holder.spec.device
+            place: Device = holder.spec.device
+            return place
         raise CaptureError("the captured function has neither arguments nor calls")
 
     def _used_state(self) -> list[Holder]:

@@ -115,7 +115,7 @@ class Generator:
         start = wrap(trace.reader_of((id(self), place), self._words, place), place)
         if not before:
             return start
-        return start + Tensor.make(Tensor, np.array([0, 0, before]), dtype=dtypes.int64, device=device)  # type: ignore[operator,no-any-return]
+        return start + Tensor.make(Tensor, np.array([0, 0, before]), dtype=dtypes.int64, device=device)
 
     def _words(self) -> np.ndarray[Any, Any]:
         return np.array([_signed(self._seed), _signed(self._stream), _signed(self._offset)], dtype=np.int64)
