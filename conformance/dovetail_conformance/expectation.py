@@ -44,7 +44,7 @@ class Expected:
     agree: Any
     value: Reference | Host
     running: Number | None = None
-    flushed: Callable[[], Reference | Host] | None = None
+    flushed: Callable[[], tuple[Reference | Host, Number | None]] | None = None
     """Makes what is right as well on a device that takes subnormal numbers for zero."""
     elementwise: bool = False
 
@@ -56,7 +56,14 @@ class Expected:
         verdict = judge(self.agree, got, self.value, case, running=self.running)
         if verdict.ok or self.flushed is None:
             return verdict
-        return judge(self.agree, got, self.value, case, running=self.running, flushed=self.flushed())
+        value, error = self.flushed()
+        running = self.running if error is None else _larger(self.running, error)
+        return judge(self.agree, got, self.value, case, running=running, flushed=value)
+
+
+def _larger(a: Number | None, b: Number) -> Number:
+    """The larger of two errors for each element."""
+    return b if a is None else Number(b.maths, a.value, np.maximum(a.error, b.error))
 
 
 def expected(session: Session, inv: Invocation) -> list[Expected]:
@@ -96,8 +103,20 @@ def _composite(session: Session, inv: Invocation, model: Judged, number: int, op
     flushes = _any_flush(session, dtype)
     exact, running = settled(model.exact(number), model.error(number, dtype, flush=flushes), opinion)
     running = _at_least(running, inv, opinion)
-    flushed = partial(model.exact, number, [flush(h) for h in model.whole.floating()])
+    flushed = partial(flushed_composite, session, copied(inv), inv.hosts, number)
     return Expected(Agree.running(), exact, running, flushed if flushes else None)
+
+
+def flushed_composite(
+    session: Session, function: Callable[..., Any], hosts: Sequence[Host], number: int
+) -> tuple[Reference, Number]:
+    """A result for inputs whose subnormal numbers are zero: other branches may be taken."""
+    small = [flush(h) for h in hosts]
+    model, place = judged(session.models, function, small), dovetail.device(session.models.parts)
+    with dovetail.use_backend(place), quiet():
+        opinion = array(function(*(dovetail.tensor(h, device=place) for h in small))[number])
+    error = model.error(number, opinion.dtype.name, flush=True)
+    return settled(model.exact(number), error, opinion)
 
 
 def settled(exact: Reference, running: Number, opinion: Host) -> tuple[Reference, Number]:
@@ -147,7 +166,7 @@ def _by_function(session: Session, inv: Invocation) -> Expected:
     def exact(values: Host) -> Reference:
         return evaluate(lambda m, v: m.function(name, v), values)
 
-    flushed = partial(exact, flush(x)) if _any_flush(session, x.dtype.name) else None
+    flushed = partial(_alone, exact, flush(x)) if _any_flush(session, x.dtype.name) else None
     return Expected(inv.op.agree, exact(x), None, flushed, elementwise=True)
 
 
@@ -184,13 +203,13 @@ def _by_formula(session: Session, inv: Invocation, like: Any) -> Expected:
     small = [flush(a) for a in arrays]
     if agree.kind == "E":
         right = exact_bits(op, arrays, dtype.host)
-        flat = partial(exact_bits, op, small, dtype.host) if flushes else None
+        flat = partial(_alone, exact_bits, op, small, dtype.host) if flushes else None
         return Expected(agree, right, None, flat, elementwise=True)
     formula = formula_of(op.reference)
     running = None
     if agree.kind == "C":
         running = judged(session.models, copied(inv), inv.hosts).error(0, dtype.name, flush=flushes)
-    flushed = partial(evaluate, formula, *small) if flushes else None
+    flushed = partial(_alone, evaluate, formula, *small) if flushes else None
     return Expected(agree, evaluate(formula, *arrays), running, flushed, elementwise=True)
 
 
@@ -217,9 +236,14 @@ def _same_bits(session: Session, inv: Invocation, number: int, t: Any) -> Expect
     flushed = None
     if any(_any_flush(session, name) for name in (t.dtype.name, *(h.dtype.name for h in inv.hosts))):
         small = inv.with_hosts([flush(h) for h in inv.hosts])
-        flushed = partial(_result, session, small, number)
+        flushed = partial(_alone, _result, session, small, number)
     agree = inv.op.agree if inv.op.agree is not None and inv.op.agree.bitwise else Agree.exact()
     return Expected(agree, array(t), None, flushed)
+
+
+def _alone(function: Callable[..., Any], *args: Any) -> tuple[Any, None]:
+    """A reference that needs no running error."""
+    return function(*args), None
 
 
 def _result(session: Session, inv: Invocation, number: int) -> Host:

@@ -14,8 +14,7 @@ from dovetail.errors import CaptureError
 from dovetail_conformance import draw
 from dovetail_conformance.calls import Invocation, args_of, array
 from dovetail_conformance.checks.forms import form_of
-from dovetail_conformance.expectation import Expected, settled
-from dovetail_conformance.judge import flush
+from dovetail_conformance.expectation import Expected, flushed_composite, settled
 from dovetail_conformance.outcome import Row
 from dovetail_conformance.primitives import Unknown
 from dovetail_conformance.replay import judged
@@ -184,7 +183,7 @@ def _expected(session: Session, function: Callable[..., Any], hosts: list[Host])
         name = opinion.dtype.name
         flushes = session.flushes(name)
         exact, running = settled(model.exact(i), model.error(i, name, flush=flushes), array(opinion))
-        flushed = partial(model.exact, i, [flush(h) for h in model.whole.floating()])
+        flushed = partial(flushed_composite, session, function, hosts, i)
         found.append(Expected(Agree.running(), exact, running, flushed if flushes else None))
     return found
 
