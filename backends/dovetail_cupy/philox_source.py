@@ -24,7 +24,7 @@ def source() -> str:
     >>> all(f"void {name}(" in source() for name in KERNELS)
     True
     """
-    return "\n".join([_TYPES, _philox(), _WORDS, _ROUNDING, _quantile(), *_distributions()])
+    return "\n".join([TYPES, _philox(), _WORDS, ROUNDING, _quantile(), *_distributions()])
 
 
 def _double(x: float) -> str:
@@ -36,7 +36,7 @@ def _table(name: str, coefficients: Sequence[float]) -> str:
     return f"__device__ const double {name}[{len(coefficients)}] = {{{values}}};"
 
 
-_TYPES = """\
+TYPES = """\
 typedef unsigned long long u64;
 typedef unsigned int u32;
 typedef unsigned short u16;
@@ -102,7 +102,7 @@ extern "C" __global__ void randint(const u64* words, i64* out, u64 span, i64 low
 }
 """
 
-_ROUNDING = """\
+ROUNDING = """\
 /* float64 to 16 bits in one rounding: to odd in the 24 bits of a float32, then to nearest even. */
 __device__ u32 odd_float32(double x) {
     const float f = __double2float_rz(x);

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import sys
 import types
 import zlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -68,6 +70,44 @@ def agreement(register: Register) -> Agreement:
     return Agreement(register("bare_numpy", Bare))
 
 
+def helper(name: str) -> Any:
+    """A module beside the tests, which are no package."""
+    found = sys.modules.get(f"backends_tests_{name}")
+    if found is None:
+        spec = importlib.util.spec_from_file_location(f"backends_tests_{name}", Path(__file__).parent / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        found = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = found
+        spec.loader.exec_module(found)
+    return found
+
+
+@pytest.fixture(scope="session")
+def load_helper() -> Callable[[str], Any]:
+    """The modules beside the tests, by name."""
+    return helper
+
+
+@pytest.fixture(scope="session")
+def host_cuda(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """CUDA C on the host."""
+    module = helper("host_cuda")
+    if module.compiler() is None:
+        pytest.skip("there is no C++ compiler to run CUDA kernels on the host with")
+    return module.HostCuda(tmp_path_factory.mktemp("cuda"))
+
+
+@pytest.fixture(scope="session")
+def cupy_on_host(host_cuda: Any, register: Register) -> str:
+    """The CuPy backend with NumPy in CuPy's place and two devices, as a registered backend."""
+    pytest.importorskip("scipy", reason="SciPy stands for cupyx.scipy")
+    module = helper("host_cupy")
+    module.Runtime.count = 2
+    module.Device.entered = []
+    return register("cupy_on_host", module.backend_class(host_cuda), kinds=("cuda",))
+
+
 class Agreement:
     """Runs the samples of an op on a backend and on NumPy, and holds the results against each other.
 
@@ -99,6 +139,18 @@ class Agreement:
                 limit = self._limit(op, sample, dtype, special, i, b)
                 self._close(a, limit, where)
 
+    def check_gradients(self, op: Op, backend: str) -> None:
+        """First derivatives in float64 of a weighted sum of the results, for every smooth sample."""
+        assert op.samples is not None
+        for sample in op.samples.cases:
+            if sample.grad:
+                pairs = zip(_gradients(op, sample, backend), _gradients(op, sample, self.reference), strict=True)
+                for mine, yours in pairs:
+                    assert (mine is None) == (yours is None)
+                    if mine is not None and yours is not None:
+                        scale = np.max(np.abs(yours[np.isfinite(yours)]), initial=1.0)
+                        np.testing.assert_allclose(mine, yours, rtol=1e-12, atol=1e-13 * scale)
+
     def _run(
         self, op: Op, sample: Sample, dtype: str, backend: str, special: bool, wide: Any = None
     ) -> tuple[list[Host], list[tuple[tuple[int, ...], str]]]:
@@ -118,19 +170,13 @@ class Agreement:
             same &= (x != 0) | (np.signbit(x) == np.signbit(y))
         return bool(same.all())
 
-    def _limit(
-        self, op: Op, sample: Sample, dtype: str, special: bool, i: int, want: Host
-    ) -> tuple[Host, Host]:
+    def _limit(self, op: Op, sample: Sample, dtype: str, special: bool, i: int, want: Host) -> tuple[Host, Host]:
         """The float64 result, and how far from it another result may be."""
         agree, name = op.agree, want.dtype.name
         assert agree is not None
         assert not agree.bitwise, f"{op.name}: bits differ from NumPy's"
         mine = want.astype(np.float64)
-        right = (
-            mine
-            if name == "float64"
-            else self._run(op, sample, dtype, self.reference, special, _double)[0][i]
-        )
+        right = mine if name == "float64" else self._run(op, sample, dtype, self.reference, special, _double)[0][i]
         unit = UNIT[name]
         last = np.maximum(2 * unit * np.abs(right), SMALLEST[name])
         twice = 2 if name == "float64" else 1  # NumPy's float64 is off by as much itself
@@ -209,3 +255,27 @@ def _with_special(array: Host, seed: int) -> Host:
     flat = array.reshape(-1).copy()
     flat[::2] = np.resize(np.random.default_rng(seed).permutation(SPECIAL), flat[::2].size)
     return flat.reshape(array.shape)
+
+
+def _gradients(op: Op, sample: Sample, backend: str) -> list[Host | None]:
+    args, words = _operands(op, sample, "float64", False, backend, None)
+    sources = [
+        t.requires_grad_()
+        for t, arg in zip(_tensors(args), _tensors(sample.args), strict=True)
+        if t.is_floating_point() and arg.grad and arg.dtype is None
+    ]
+    with dovetail.use_backend(backend):
+        result = op.call(*args, **words)
+        results = result if isinstance(result, tuple | list) else [result]
+        total = sum((r * (0.5 + 0.1 * i)).sum() for i, r in enumerate(results) if r.requires_grad)
+        found = dovetail.autograd.grad(total, sources, allow_unused=True) if sources else []
+    for g, source in zip(found, sources, strict=True):
+        assert g is None or (g.dtype, g.shape, g.device) == (source.dtype, source.shape, source.device)
+    return [None if g is None else g.numpy() for g in found]
+
+
+def _tensors(value: Any) -> list[Any]:
+    """The tensors of nested arguments in order, or the descriptions that they are drawn from."""
+    if isinstance(value, list | tuple):
+        return [t for v in value for t in _tensors(v)]
+    return [value] if isinstance(value, dovetail.Tensor | Arg) else []

@@ -11,7 +11,6 @@ import pytest
 import dovetail
 from dovetail.backend import ArrayAPIBackend, KernelTable, dtypes, ops
 from dovetail.record import registry
-from dovetail.record.samples import Arg, Sample
 from dovetail_conformance import programs
 
 strict = pytest.importorskip("array_api_strict", reason="array-api-strict is in the extra `test`")
@@ -39,52 +38,12 @@ def backend(register: Any) -> Iterator[str]:
     dovetail.set_host_fallback("warn")
 
 
-SMOOTH = [
-    op
-    for op in registry.ops()
-    if op.samples and op.nondifferentiable is None and "float" in op.samples.dtypes
-]
-
-
-def gradients(op: Any, sample: Sample, backend: str) -> list[Host | None]:
-    """The gradients of a weighted sum of an op's floating results, in float64."""
-    rng = np.random.default_rng(3)
-    sources: list[Any] = []
-
-    def convert(value: Any) -> Any:
-        if not isinstance(value, Arg):
-            return type(value)(map(convert, value)) if isinstance(value, list | tuple) else value
-        kind = dtypes.by_name(value.dtype or "float64")
-        if value.values is not None:
-            host = np.asarray(value.values).reshape(value.shape)
-        else:
-            host = rng.uniform(value.low, value.high, value.shape)
-        made = dovetail.tensor(np.asarray(host).astype(kind.host), device=backend)
-        if kind is dtypes.float64 and value.grad:
-            sources.append(made.requires_grad_())
-        return made
-
-    with dovetail.use_backend(backend):
-        result = op.call(*map(convert, sample.args), **{k: convert(v) for k, v in sample.params.items()})
-        results = result if isinstance(result, tuple | list) else [result]
-        total = sum((r * (0.5 + 0.1 * i)).sum() for i, r in enumerate(results) if r.requires_grad)
-        found = dovetail.autograd.grad(total, sources, allow_unused=True) if sources else []
-    for g, source in zip(found, sources, strict=True):
-        assert g is None or (g.dtype, g.shape, g.device) == (source.dtype, source.shape, source.device)
-    return [None if g is None else g.numpy() for g in found]
+SMOOTH = [op for op in registry.ops() if op.samples and op.nondifferentiable is None and "float" in op.samples.dtypes]
 
 
 @pytest.mark.parametrize("op", SMOOTH, ids=lambda op: op.name)
 def test_gradients_agree_with_numpy(op: Any, agreement: Any, backend: str) -> None:
-    for sample in op.samples.cases:
-        if not sample.grad:
-            continue
-        pairs = zip(gradients(op, sample, backend), gradients(op, sample, agreement.reference), strict=True)
-        for mine, yours in pairs:
-            assert (mine is None) == (yours is None)
-            if mine is not None and yours is not None:
-                scale = np.max(np.abs(yours[np.isfinite(yours)]), initial=1e-300)
-                np.testing.assert_allclose(mine, yours, rtol=1e-12, atol=1e-13 * scale)
+    agreement.check_gradients(op, backend)
 
 
 def test_random_programs_agree_with_numpy(backend: str) -> None:
@@ -163,9 +122,7 @@ FAULTS = {
     "argsort that turns ties round": (
         ops.argsort,
         lambda x, dim, descending, stable: (
-            strict.argsort(x, axis=dim, descending=not descending)
-            if x.ndim
-            else strict.zeros((), dtype=strict.int64)
+            strict.argsort(x, axis=dim, descending=not descending) if x.ndim else strict.zeros((), dtype=strict.int64)
         ),
         False,
         False,

@@ -54,9 +54,7 @@ def test_samples_agree_with_numpy(op: Op, agreement: Any, backend: str) -> None:
             agreement.check_all(op, dtype, backend)
 
 
-SPECIAL = [
-    op for op in SAMPLED if op.samples is not None and op.samples.special and "float" in op.samples.dtypes
-]
+SPECIAL = [op for op in SAMPLED if op.samples is not None and op.samples.special and "float" in op.samples.dtypes]
 
 
 @pytest.mark.parametrize("op", SPECIAL, ids=lambda op: op.name)

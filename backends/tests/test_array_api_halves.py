@@ -54,12 +54,8 @@ def test_rounding_is_to_nearest_with_ties_to_even(dtype: Any, wide: Any) -> None
     exact = np.arange(2**16, dtype=np.uint16).view(host).astype(wide)
     exact = np.sort(exact[np.isfinite(exact)])
     middle = exact[:-1] / 2 + exact[1:] / 2
-    beyond = np.array(
-        [np.inf, -np.inf, np.nan, 0.0, -0.0, np.finfo(np.float32).max, -1e38, 65519.99, 65520.0], wide
-    )
-    x = np.concatenate(
-        [exact, middle, np.nextafter(middle, wide(np.inf)), np.nextafter(middle, wide(-np.inf)), beyond]
-    )
+    beyond = np.array([np.inf, -np.inf, np.nan, 0.0, -0.0, np.finfo(np.float32).max, -1e38, 65519.99, 65520.0], wide)
+    x = np.concatenate([exact, middle, np.nextafter(middle, wide(np.inf)), np.nextafter(middle, wide(-np.inf)), beyond])
     with np.errstate(all="ignore"):
         found = np.asarray(rounded(np, x, dtype))
         single = x.astype(np.float32).astype(host).astype(wide)
@@ -83,9 +79,7 @@ def test_rounding_is_to_nearest_with_ties_to_even(dtype: Any, wide: Any) -> None
 
 @pytest.mark.parametrize("name", ["standard_halves", "standard_on_numpy"])
 @pytest.mark.parametrize("dtype", FORMATS, ids=lambda d: d.name)
-def test_sixteen_bits_compute_in_float32_and_round_once(
-    backend: str, on_numpy: str, name: str, dtype: Any
-) -> None:
+def test_sixteen_bits_compute_in_float32_and_round_once(backend: str, on_numpy: str, name: str, dtype: Any) -> None:
     host = np.random.default_rng(2).standard_normal((4, 300)).astype(FORMATS[dtype])
     wide = host.astype(np.float32)
     with dovetail.use_backend(name):

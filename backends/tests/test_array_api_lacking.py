@@ -35,9 +35,7 @@ def test_without_float64_sums_still_keep_their_bound(register: Any) -> None:
     name = register("single", Single)
     host = np.full((20000, 3), 0.1, np.float32)
     exact = host.astype(np.float64).sum(0)
-    assert np.abs(host.sum(0) - exact).max() > 40 * 2.0**-24 * exact[0], (
-        "one after another is not good enough"
-    )
+    assert np.abs(host.sum(0) - exact).max() > 40 * 2.0**-24 * exact[0], "one after another is not good enough"
     with dovetail.use_backend(name):
         x = dovetail.tensor(host)
         found = x.sum(0).numpy()

@@ -50,7 +50,7 @@ class ArrayAPIBackend(Backend):
         self._places = _numbered(spec.name, self.places())
         exact = frozenset(op.record.name for op in self.through_double)
         self._space = Space(self.xp, self._dtypes, exact if dtypes.float64 in self._dtypes else frozenset())
-        self._halves = Halves(self._space)
+        self._halves = self.make_halves(self._space)
         self._table: KernelTable | None = None
 
     # ------------------------------------------------------------------ what a vendor overrides
@@ -72,6 +72,10 @@ class ArrayAPIBackend(Backend):
         """The namespace's own object for every dtype that it has."""
         found = {d: getattr(self.xp, d.name) for d in dtypes.ALL if hasattr(self.xp, d.name)}
         return found | {dtypes.bool_: self.xp.bool}
+
+    def make_halves(self, space: Space) -> Halves:
+        """How 16-bit floats are stored and rounded."""
+        return Halves(space)
 
     def extend(self, table: KernelTable) -> None:
         """Add kernels that are faster or more exact than what the standard gives."""
