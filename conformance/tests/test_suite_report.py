@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 import dovetail
-from dovetail.backend import ops
+from dovetail.backend import KernelTable, ops
 from dovetail.errors import ArgumentError
 from dovetail_conformance import deviations, plugin, report
 from dovetail_conformance.deviations import Deviation
 from dovetail_conformance.faults import _replaced
 from dovetail_conformance.outcome import Row
 from dovetail_conformance.runner import run
+from dovetail_conformance.wrapped import Wrapped, registered
 
 TODAY = datetime.date(2027, 1, 1)
 LATER = datetime.date(2027, 6, 30)
@@ -111,6 +112,21 @@ def test_command_fails_on_a_fault(tmp_path: Path, capsys: pytest.CaptureFixture[
     programs = sorted(tmp_path.glob("*-failure-*.py"))
     assert programs
     compile(programs[0].read_text(), str(programs[0]), "exec")
+
+
+class WithoutExp(Wrapped):
+    """A backend that lacks a primitive."""
+
+    def change(self, table: KernelTable) -> None:
+        table.remove(ops.exp)
+
+
+def test_fallbacks_are_shown_and_can_be_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with registered(WithoutExp) as backend:
+        assert command(backend, "--ops", "exp", "--checks", "values") == 0
+        assert "on the host: exp" in capsys.readouterr().out
+        assert command(backend, "--ops", "exp", "--checks", "values", "--no-fallback") == 1
+    assert "has no kernel and no decomposition" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words", [("--ops", "nonsense"), ("--checks", "nonsense")])
