@@ -46,7 +46,8 @@ class Row:
         return self.status in ("fail", "stale")
 
     def fail(self, message: str, *, expected: Any = "", got: Any = "", snippet: str = "") -> None:
-        """Note a failure that has no measure; the first one is kept."""
+        """Note a failure that has no measure, so that no declared figure covers it; the first one is kept."""
+        self.figure = math.inf
         if self.status != "fail":
             self.status = "fail"
             self.message, self.expected, self.got, self.snippet = message, str(expected), str(got), snippet
@@ -56,6 +57,10 @@ class Row:
         self.cases += 1
         self.tested += verdict.tested
         self.special_failures += verdict.special_failures
+        if verdict.correctly_rounded is not None and verdict.tested:
+            before = self.tested - verdict.tested
+            total = (self.rounded or 0.0) * before + verdict.correctly_rounded * verdict.tested
+            self.rounded = total / self.tested
         worse = verdict.ratio > self._ratio() or not verdict.ok
         if self.status == "fail" and (verdict.ok or verdict.ratio <= self._ratio()):
             return
@@ -63,10 +68,6 @@ class Row:
             self.kind, self.unit = verdict.kind, verdict.unit
             self.figure, self.bound = verdict.worst, verdict.bound
             self.at = dict(verdict.at)
-        if verdict.correctly_rounded is not None and verdict.tested:
-            before = self.tested - verdict.tested
-            total = (self.rounded or 0.0) * before + verdict.correctly_rounded * verdict.tested
-            self.rounded = total / self.tested
         if not verdict.ok:
             self.status = "fail"
             self.message, self.expected, self.got = verdict.message, verdict.expected, verdict.got

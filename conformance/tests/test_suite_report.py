@@ -53,6 +53,13 @@ def test_deviations_are_strict(found: Row, declared: Deviation, status: str) -> 
     assert found.failed == (status in ("fail", "stale"))
 
 
+def test_no_figure_covers_what_has_no_measure() -> None:
+    found = row("pass")
+    found.fail("RuntimeError: the library is not there")
+    deviations.apply([found], [deviation(64, special=True)], TODAY)
+    assert found.status == "fail"
+
+
 def test_deviation_of_another_cell_changes_nothing() -> None:
     found = Row("exp", "float64", "specials", "fail", figure=4.0)
     deviations.apply([found], [deviation()], TODAY)
