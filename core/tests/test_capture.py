@@ -169,3 +169,9 @@ def test_a_value_check_in_a_program_is_raised_at_the_end_of_the_run() -> None:
     assert program(dovetail.ones(3), dovetail.tensor([1, 1])).tolist() == [1, 1]
     with pytest.raises((CaptureError, IndexError), match=r"index|value"):
         program(dovetail.ones(3), dovetail.tensor([0, 7]))
+
+
+def test_a_compiled_program_stays_on_its_device() -> None:
+    pytest.importorskip("jax", reason="the extra `jax` is not installed")
+    with dovetail.use_backend("jax"), pytest.raises(CaptureError, match="runs on one device"):
+        dovetail.program.capture(lambda x: (x * 2).to("numpy"), dovetail.ones(2))

@@ -39,6 +39,7 @@ class Program:
         self.grads = _grads(trace)
         self.equations = _needed(trace.equations, self._roots())
         self.device = self._device()
+        self._refuse_transfers()
         self.fixed = [(h.owner, h.spec, _has_edge(h.owner)) for h in self.holders]
         self._state = self._used_state()
         self._run: Callable[..., Any] | None = None
@@ -58,6 +59,19 @@ class Program:
             place: Device = holder.spec.device
             return place
         raise CaptureError("the captured function has neither arguments nor calls")
+
+    def _refuse_transfers(self) -> None:
+        """One compiled program runs on one device; an interpreted one may cross them."""
+        if not self.device.runtime.compiles:
+            return
+        for equation in self.equations:
+            other = next((s.device for s in equation.plan.outs if s.device is not self.device), None)
+            if other is not None:
+                raise CaptureError(
+                    f"the captured function moves a tensor to {other} (in {equation.plan.op.name}), and one "
+                    f"compiled program "
+                    f"runs on one device, {self.device}: transfer before or after the captured function"
+                )
 
     def _used_state(self) -> list[Holder]:
         used = {v.number for e in self.equations for v in e.inputs if isinstance(v, Var)}
