@@ -26,7 +26,7 @@ def has_bfloat16() -> bool:
 
 # ------------------------------------------------------------------------------------------ element by element
 
-_UFUNCS: Final = {
+_UFUNCS: Final[dict[Any, Any]] = {
     ops.add: cupy.add, ops.sub: cupy.subtract, ops.mul: cupy.multiply, ops.div: cupy.true_divide,
     ops.neg: cupy.negative, ops.abs: cupy.absolute, ops.maximum: cupy.maximum, ops.minimum: cupy.minimum,
     ops.fmod: cupy.fmod, ops.eq: cupy.equal, ops.ne: cupy.not_equal, ops.lt: cupy.less, ops.le: cupy.less_equal,
