@@ -56,7 +56,8 @@ def reasons(spec: BackendSpec) -> list[str]:
         why = discovery.reason(spec.name, kind)
         if why is not None:
             found.setdefault(why, []).append(f"{spec.name}:{kind}")
-    install = f" (install with: {spec.install})" if spec.install and discovery.reason(spec.name) is not None else ""
+    line = discovery.install_line(spec) if discovery.reason(spec.name) is not None else ""
+    install = f" (install with: {line})" if line else ""
     return [f"{', '.join(devices)} cannot be used: {why}{install}" for why, devices in found.items()]
 
 

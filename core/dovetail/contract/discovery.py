@@ -217,7 +217,8 @@ def _describe(registration: Registration) -> str:
     why = reason(spec.name)
     if why is None:
         return f"{spec.name} (usable)"
-    return f"{spec.name} (not usable: {why}{f'; install with: {spec.install}' if spec.install else ''})"
+    line = install_line(spec)
+    return f"{spec.name} (not usable: {why}{f'; install with: {line}' if line else ''})"
 
 
 def reason(name: str, kind: str | None = None) -> str | None:
@@ -272,12 +273,12 @@ def _load(registration: Registration) -> Backend:
         raise ContractVersionError(f"backend {spec.name!r} cannot be used: {reason(spec.name, spec.kinds[0])}")
     why = reason(spec.name)
     if why is not None:
-        raise BackendError(f"backend {spec.name!r} cannot be used here: {why}.{_install_line(spec)}")
+        raise BackendError(f"backend {spec.name!r} cannot be used here: {why}.{_install_sentence(spec)}")
     module, _, attribute = spec.runtime.partition(":")
     try:
         made = getattr(importlib.import_module(module), attribute)(spec)
     except Exception as error:  # whatever the library does when it is imported or started
-        line = _install_line(spec) if isinstance(error, ImportError) else ""
+        line = _install_sentence(spec) if isinstance(error, ImportError) else ""
         raise BackendError(
             f"backend {spec.name!r} cannot be loaded: {type(error).__name__}: {error}.{line} (`dovetail doctor "
             f"{spec.name}` shows more)"
@@ -289,8 +290,22 @@ def _load(registration: Registration) -> Backend:
     return made
 
 
-def _install_line(spec: BackendSpec) -> str:
-    return f" Install it with: {spec.install}" if spec.install else ""
+def install_line(spec: BackendSpec) -> str:
+    """The command that installs what a backend needs; empty when that is installed and something else is missing."""
+    from importlib.metadata import PackageNotFoundError, version  # only where something is missing
+
+    for name in spec.requires:
+        try:
+            version(name)
+        except PackageNotFoundError:
+            continue
+        return ""
+    return spec.install
+
+
+def _install_sentence(spec: BackendSpec) -> str:
+    line = install_line(spec)
+    return f" Install it with: {line}" if line else ""
 
 
 def _add_kernels(runtime: Backend) -> None:

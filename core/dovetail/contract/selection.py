@@ -170,7 +170,7 @@ def _substitute(kind: str, index: int | None, current: str) -> Device:
     specs = discovery.usable(kind)
     if not specs:
         reasons = [
-            f"{name}: {discovery.reason(name, kind)}" + (f", {r.spec.install}" if r.spec.install else "")
+            ", ".join(filter(None, (f"{name}: {discovery.reason(name, kind)}", discovery.install_line(r.spec))))
             for name, r in discovery.registrations.items()
             if kind in r.spec.kinds
         ]

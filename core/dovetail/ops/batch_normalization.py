@@ -95,6 +95,7 @@ def _batch_shapes(input: Spec, weight: Spec | None, bias: Spec | None, *, eps: f
         ),
     ),
     agree=Agree.running(),
+    backward_name="NativeBatchNormBackward0",
 )
 def batch_norm_by_batch(
     input: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
@@ -164,6 +165,7 @@ def _fixed_shape(
         call(Arg((3, 2, 4)), Arg((2,)), Arg((2,), low=0.5), None, None, 1e-3),
     ),
     agree=Agree.running(),
+    backward_name="NativeBatchNormBackward0",
 )
 def batch_norm_by_statistics(
     input: Tensor,

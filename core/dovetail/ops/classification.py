@@ -321,6 +321,7 @@ def _entropy_dtypes(inputs: Sequence[Spec | None], statics: dict[str, Any]) -> D
         ),
     ),
     agree=Agree.running(),
+    backward_name="NllLossBackward0",
 )
 def cross_entropy(
     input: Tensor,

@@ -197,7 +197,7 @@ def _each(tensors: Sequence[Any], function: Any) -> Any:
     return tuple(function(t) for t in several)
 
 
-@op(samples=calls(_PAIR, _VECTORS, call([Arg(()), Arg(())]), dtypes=ALL), agree=Agree.exact())
+@op(samples=calls(_PAIR, _VECTORS, call([Arg(()), Arg(())]), dtypes=ALL), agree=Agree.exact(), backward_name="CatBackward0")
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors side by side: along the first dimension of vectors, the second of all others.
 
@@ -209,7 +209,7 @@ def hstack(tensors: Sequence[Tensor]) -> Tensor:
     return cat(several, 0 if several[0].ndim == 1 else 1)
 
 
-@op(samples=calls(_PAIR, _VECTORS, call([Arg(()), Arg(())]), dtypes=ALL), agree=Agree.exact())
+@op(samples=calls(_PAIR, _VECTORS, call([Arg(()), Arg(())]), dtypes=ALL), agree=Agree.exact(), backward_name="CatBackward0")
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors under one another; vectors count as rows.
 

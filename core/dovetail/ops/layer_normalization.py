@@ -147,6 +147,7 @@ def _layer_shapes(
         ),
     ),
     agree=Agree.running(),
+    backward_name="NativeLayerNormBackward0",
 )  # fmt: skip
 def layer_norm(
     input: Tensor,
@@ -239,6 +240,7 @@ def rms_norm(
         ),
     ),
     agree=Agree.running(),
+    backward_name="NativeGroupNormBackward0",
 )  # fmt: skip
 def group_norm(
     input: Tensor,

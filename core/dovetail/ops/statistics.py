@@ -264,6 +264,7 @@ def _norm_of(x: Tensor, p: float, dim: Any, keepdim: bool) -> Tensor:
         ),
     ),
     agree=Agree.running(),
+    backward_name="LinalgVectorNormBackward0",
 )
 def norm(
     input: Tensor,
