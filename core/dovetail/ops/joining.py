@@ -29,9 +29,7 @@ def _counts(tensors: Sequence[Spec]) -> list[Spec]:
 def _canonical_cat(tensors: Sequence[Spec], *, dim: int) -> dict[str, Any]:
     for i, s in enumerate(tensors):
         if not s.ndim:
-            raise ShapeError(
-                f"zero-dimensional tensor (at position {i}) cannot be concatenated (use stack instead)"
-            )
+            raise ShapeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated (use stack instead)")
     return {"dim": normalize_dim(dim, _counts(tensors)[0].ndim)}
 
 
@@ -197,7 +195,11 @@ def _each(tensors: Sequence[Any], function: Any) -> Any:
     return tuple(function(t) for t in several)
 
 
-@op(samples=calls(_PAIR, _VECTORS, call([Arg(()), Arg(())]), dtypes=ALL), agree=Agree.exact(), backward_name="CatBackward0")
+@op(
+    samples=calls(_PAIR, _VECTORS, call([Arg(()), Arg(())]), dtypes=ALL),
+    agree=Agree.exact(),
+    backward_name="CatBackward0",
+)
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors side by side: along the first dimension of vectors, the second of all others.
 
@@ -209,7 +211,11 @@ def hstack(tensors: Sequence[Tensor]) -> Tensor:
     return cat(several, 0 if several[0].ndim == 1 else 1)
 
 
-@op(samples=calls(_PAIR, _VECTORS, call([Arg(()), Arg(())]), dtypes=ALL), agree=Agree.exact(), backward_name="CatBackward0")
+@op(
+    samples=calls(_PAIR, _VECTORS, call([Arg(()), Arg(())]), dtypes=ALL),
+    agree=Agree.exact(),
+    backward_name="CatBackward0",
+)
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors under one another; vectors count as rows.
 
