@@ -25,17 +25,19 @@ def _sides(padding: Any) -> list[tuple[int, int]]:
 
 
 def _convolution(call: Call) -> Kernel | None:
-    """The convolution of one call without bias; None where its operands are not four-dimensional floats."""
+    """The convolution of one call without bias; None where its operands are not four-dimensional floats.
+
+    16-bit results are in float32 still: whoever calls rounds once, at the very end.
+    """
     statics = call.statics
     if len(statics["padding"]) != 2 or call.output.dtype.category < dtypes.FLOATING:
         return None
     half = call.output.dtype.itemsize == 2
 
     def convolve(x: Array, weight: Array) -> Array:
-        kind = x.dtype
         if half:
             x, weight = x.astype(jnp.float32), weight.astype(jnp.float32)
-        found = lax.conv_general_dilated(
+        return lax.conv_general_dilated(
             x,
             weight,
             window_strides=statics["stride"],
@@ -45,9 +47,14 @@ def _convolution(call: Call) -> Kernel | None:
             feature_group_count=statics["groups"],
             precision="highest",
         )
-        return found.astype(kind)
 
     return convolve
+
+
+def _wide(call: Call) -> Any:
+    """The result as it is computed: in float32 where it has 16 bits."""
+    host = call.output.dtype.host
+    return jax.ShapeDtypeStruct(tuple(call.output.shape), jnp.float32 if host.itemsize == 2 else host)
 
 
 @table.binder(ops.conv2d)
@@ -58,7 +65,7 @@ def _conv2d(call: Call) -> Kernel | None:
 
     def kernel(x: Array, weight: Array, bias: Array | None) -> Array:
         found = convolve(x, weight)
-        return found if bias is None else found + bias[:, None, None]
+        return (found if bias is None else found + bias[:, None, None]).astype(x.dtype)
 
     return kernel
 
@@ -68,11 +75,11 @@ def _conv2d_input_grad(call: Call) -> Kernel | None:
     convolve = _convolution(call) if call.inputs[0].ndim == 4 else None
     if convolve is None:
         return None
-    like = jax.ShapeDtypeStruct(tuple(call.output.shape), call.output.dtype.host)
+    like = _wide(call)
 
     def kernel(g: Array, weight: Array) -> Array:
-        (found,) = jax.linear_transpose(lambda x: convolve(x, weight), like)(g)
-        return found
+        (found,) = jax.linear_transpose(lambda x: convolve(x, weight), like)(g.astype(like.dtype))
+        return found.astype(g.dtype)
 
     return kernel
 
@@ -82,18 +89,18 @@ def _conv2d_weight_grad(call: Call) -> Kernel | None:
     convolve = _convolution(call) if call.inputs[0].ndim == 4 else None
     if convolve is None:
         return None
-    like = jax.ShapeDtypeStruct(tuple(call.output.shape), call.output.dtype.host)
+    like = _wide(call)
 
     def kernel(g: Array, x: Array) -> Array:
-        (found,) = jax.linear_transpose(lambda w: convolve(x, w), like)(g)
-        return found
+        (found,) = jax.linear_transpose(lambda w: convolve(x, w), like)(g.astype(like.dtype))
+        return found.astype(g.dtype)
 
     return kernel
 
 
 @table.binder(ops.max_pool2d_with_indices)
 def _max_pool2d(call: Call) -> Kernel | None:
-    """The taps of every window side by side: the first largest of them, NaN before all others."""
+    """The taps of every window side by side: the first largest of them, of NaNs the last."""
     source = call.inputs[0]
     if source.ndim != 4 or not source.dtype.is_floating_point:
         return None
@@ -123,6 +130,8 @@ def _max_pool2d(call: Call) -> Kernel | None:
         places = jnp.arange(height * width, dtype=jnp.int64).reshape(1, 1, height, width)
         real = jnp.broadcast_to(taps(places, -1), values.shape)
         best = jnp.argmax(values, axis=0)
+        nans = jnp.isnan(values)
+        best = jnp.where(nans.any(axis=0), len(values) - 1 - jnp.argmax(nans[::-1], axis=0), best)
         padded = jnp.take_along_axis(real, best[None], axis=0)[0] < 0
         best = jnp.where(padded, jnp.argmax(real >= 0, axis=0), best)  # of a window of -inf the first real element
         return jnp.take_along_axis(values, best[None], axis=0)[0], jnp.take_along_axis(real, best[None], axis=0)[0]

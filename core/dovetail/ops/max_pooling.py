@@ -37,6 +37,7 @@ _MAX_CASES: tuple[Sample, ...] = (
     call(Arg((1, 2, 7, 6), distinct=True), (3, 2), (2, 1), (1, 0), (1, 2)),
     call(Arg((2, 5, 5), distinct=True), 3, 2, 1, ceil_mode=True),
     call(Arg((0, 2, 4, 4)), 2),
+    call(Arg((1, 1, 2, 4), values=[1.0, 1.0, math.nan, 2.0, 1.0, 1.0, 3.0, math.nan]), 2, grad=False),
 )
 _MAX_ERRORS = (
     error(RuntimeError, "non-empty 3D or 4D (batch mode) tensor expected for input", Arg((8, 8)), 2),
