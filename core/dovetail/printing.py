@@ -74,9 +74,7 @@ def set_printoptions(
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     for name, value in given.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            raise ArgumentTypeError(
-                f"set_printoptions: {name} must be a number that is not negative, got {value!r}"
-            )
+            raise ArgumentTypeError(f"set_printoptions: {name} must be a number that is not negative, got {value!r}")
     with _lock:
         start = _options if profile is None else PROFILES[profile]
         _options = start._replace(**given, sci_mode=sci_mode)

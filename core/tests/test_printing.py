@@ -32,9 +32,7 @@ def _default_options() -> Iterator[None]:
 def spread(lib: Any, *shape: int, scale: float = 1.0) -> Any:
     """Numbers without a pattern, the same in both libraries."""
     size = int(np.prod(shape))
-    return lib.tensor(
-        (np.sin(np.arange(size, dtype=np.float64) * 12.9898) * scale).astype(np.float32).reshape(shape)
-    )
+    return lib.tensor((np.sin(np.arange(size, dtype=np.float64) * 12.9898) * scale).astype(np.float32).reshape(shape))
 
 
 def leaf(lib: Any, *shape: int) -> Any:
@@ -399,9 +397,7 @@ def test_a_numpy_user_finds_the_options() -> None:
         ({"colour": True}, TypeError, "colour"),
     ],
 )
-def test_options_that_mean_nothing_are_errors(
-    options: dict[str, Any], error: type[Exception], words: str
-) -> None:
+def test_options_that_mean_nothing_are_errors(options: dict[str, Any], error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         dovetail.set_printoptions(**options)
     assert repr(dovetail.tensor([0.25])) == "tensor([0.2500])"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
 import sys
 import threading
 import types
@@ -194,6 +196,17 @@ def test_a_wrong_name_says_where_it_comes_from(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(DeviceError, match="Did you mean 'both'") as caught:
         made()
     assert caught.value.__notes__ == ["'bboth' was asked for by the environment variable DOVETAIL_BACKEND"]
+
+
+def test_a_program_is_moved_by_its_environment_alone(tmp_path: Path) -> None:
+    pytest.importorskip("jax", reason="JAX is not installed; the extra `jax` has it")
+    code = "import dovetail; x = dovetail.ones(2); print(x.device, (x + x).device, dovetail.device('cpu'))"
+    (tmp_path / "pyproject.toml").write_text('[tool.dovetail]\nbackend = "numpy"\n')
+    found = []
+    for setting in ("jax", "jax:cpu:0", "numpy", ""):
+        env = {**os.environ, "DOVETAIL_BACKEND": setting}
+        found.append(subprocess.check_output([sys.executable, "-c", code], env=env, cwd=tmp_path, text=True).split())
+    assert found == [["jax:cpu:0"] * 3, ["jax:cpu:0"] * 3, ["numpy:cpu:0"] * 3, ["numpy:cpu:0"] * 3]
 
 
 # ------------------------------------------------------------------------------------------ blocks

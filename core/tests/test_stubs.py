@@ -128,9 +128,7 @@ def test_every_public_op_is_in_the_stub_of_the_package() -> None:
     text = describe.stubs()[PACKAGE / "__init__.pyi"]
     tree = ast.parse(text)
     written = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    public = {op.name for op in registry.ops() if not op.internal} | {
-        f.name for f in registry.fronts() if f.public
-    }
+    public = {op.name for op in registry.ops() if not op.internal} | {f.name for f in registry.fronts() if f.public}
     assert written == public
     assert all(name in dir(dovetail) for name in written)
 
@@ -139,9 +137,7 @@ def test_a_new_op_reaches_every_stub() -> None:
     """One definition is enough; the stubs know the rest."""
 
     @front(method=["halved"])
-    def halved_for_a_test(
-        input: dovetail.Tensor, parts: Number = 2, *, exact: bool = True
-    ) -> dovetail.Tensor:
+    def halved_for_a_test(input: dovetail.Tensor, parts: Number = 2, *, exact: bool = True) -> dovetail.Tensor:
         """Half of it."""
         return input / parts
 
@@ -152,15 +148,11 @@ def test_a_new_op_reaches_every_stub() -> None:
     method = "def halved(self, parts: _Number = 2, *, exact: builtins.bool = True) -> "
     assert method in stubs["tensor/methods.pyi"]
     assert "def halved_for_a_test(" in stubs["__init__.pyi"]
-    assert "import halved_for_a_test" not in stubs["ops/__init__.pyi"], (
-        "its module does not have it by that name"
-    )
+    assert "import halved_for_a_test" not in stubs["ops/__init__.pyi"], "its module does not have it by that name"
 
 
 def test_a_signature_keeps_its_kinds_of_parameters() -> None:
-    def sample(
-        a: int, /, b: str = "x", *rest: float, c: Number = 1.5, d: Tensor, **words: object
-    ) -> None: ...
+    def sample(a: int, /, b: str = "x", *rest: float, c: Number = 1.5, d: Tensor, **words: object) -> None: ...
 
     sample.__module__ = "dovetail.ops.values"
     assert definition("sample", sample, Imports()) == [
@@ -174,9 +166,7 @@ def test_a_signature_keeps_its_kinds_of_parameters() -> None:
         "    **words: builtins.object,",
         ") -> None: ...",
     ]
-    assert definition("sample", lambda: None, Imports(), returns="_X", indent="  ") == [
-        "  def sample() -> _X: ..."
-    ]
+    assert definition("sample", lambda: None, Imports(), returns="_X", indent="  ") == ["  def sample() -> _X: ..."]
 
 
 def test_a_name_that_nobody_defines_is_an_error() -> None:

@@ -38,6 +38,7 @@ def manager() -> pluggy.PluginManager:
     made.add_hookspecs(hookspecs)
     return made
 
+
 registrations: Final[dict[str, Registration]] = {}
 """Every backend that was announced, by id."""
 failures: Final[dict[str, BaseException]] = {}
