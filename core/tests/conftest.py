@@ -31,7 +31,9 @@ def draw(arg: Arg, dtype: str, seed: int) -> np.ndarray[Any, Any]:
     name = arg.dtype or dtype
     rng = np.random.default_rng(seed)
     if arg.values is not None:
-        return np.asarray(arg.values).reshape(arg.shape) if np.size(arg.values) else np.empty(arg.shape)
+        values = np.asarray(arg.values).reshape(arg.shape) if np.size(arg.values) else np.empty(arg.shape)
+        # what is out of range saturates here and wraps around in PyTorch: neither is the question
+        return np.maximum(values, 0) if name.startswith("uint") else values
     if name == "bool":
         return rng.integers(0, 2, arg.shape).astype(bool)
     if name.startswith(("int", "uint")):

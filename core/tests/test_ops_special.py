@@ -135,8 +135,8 @@ EDGES: dict[str, tuple[tuple[float, float], ...]] = {
     "digamma": ((0.0, -INF), (-0.0, INF), (-1.0, NAN), (INF, INF)),
     "sinh": ((INF, INF), (-INF, -INF), (710.4, math.sinh(710.4)), (-711.0, -INF)),
     "cosh": ((-INF, INF), (0.0, 1.0), (-710.4, math.cosh(710.4))),
-    "acosh": ((1.0, 0.0), (0.5, NAN), (INF, INF)),
-    "atanh": ((1.0, INF), (-1.0, -INF), (2.0, NAN)),
+    "acosh": ((1.0, 0.0), (0.5, NAN), (-1e22, NAN), (INF, INF)),
+    "atanh": ((1.0, INF), (-1.0, -INF), (2.0, NAN), (1e308, NAN)),
     "rsqrt": ((0.0, INF), (-0.0, -INF), (INF, 0.0), (-INF, NAN), (-1.0, NAN)),
     "sigmoid": ((-1000.0, 0.0), (1000.0, 1.0), (INF, 1.0), (-INF, 0.0)),
 }

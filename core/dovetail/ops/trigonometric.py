@@ -172,14 +172,14 @@ def _asinh(input: Tensor) -> Tensor:
 def _acosh(input: Tensor) -> Tensor:
     """log(x + sqrt(x^2 - 1)), written so that nothing cancels near 1."""
     above = input - 1
-    near = log1p(above + sqrt(above * (input + 1)))
+    near = log1p(above + sqrt(above) * sqrt(input + 1))
     return select_by(input > _HUGE, log(input) + LN2, near)
 
 
 def _atanh(input: Tensor) -> Tensor:
     """log((1 + x) / (1 - x)) / 2, written so that nothing cancels near 0."""
     size = input.abs()
-    value = log1p(size * 2 / (1 - size)) * 0.5
+    value = log1p(size / (1 - size) * 2) * 0.5
     return select_by(input == 0, input, select_by(input < 0, -value, value))
 
 
