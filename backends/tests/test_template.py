@@ -31,7 +31,7 @@ def command(*words: str, site: Path, **more: str) -> subprocess.CompletedProcess
     inherited = {k: v for k, v in os.environ.items() if k != "DOVETAIL_BACKEND"}
     environment = {**inherited, "PYTHONPATH": places, "PYTHONWARNINGS": "error", **more}
     return subprocess.run(
-        [sys.executable, *words], capture_output=True, text=True, timeout=300, check=False, env=environment
+        [sys.executable, *words], capture_output=True, text=True, timeout=900, check=False, env=environment
     )
 
 
@@ -197,3 +197,54 @@ def test_a_missing_kernel_shows_as_an_undeclared_fallback(site: Path) -> None:
     _, wrong, fell_back = suite(site, ["cumsum", "sin"])
     assert wrong == [], "the host computes it"
     assert fell_back - ALLOWED == {"cumsum", "sin"}
+
+
+# ------------------------------------------------------------------------------------------ as its author would see it
+
+OPS = "exp,sum,softmax,cat,argsort,index_add,matmul,embedding,randint_from_words,basic_index_put"
+
+
+def dovetail_command(site: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return command("-m", "dovetail.cli.main", *words, site=site, COLUMNS="400")
+
+
+def test_the_command_line_shows_what_runs_where(site: Path) -> None:
+    done = dovetail_command(site, "backends", "--ops")
+    assert done.returncode == 0, done.stderr
+    (line,) = (x for x in done.stdout.splitlines() if x.startswith("strict "))
+    assert "usable" in line
+    assert "dovetail-strict 0.1.0" in line
+    assert "https://data-apis.org/array-api-strict/" in line
+    table = done.stdout[done.stdout.index("\nop ") :].splitlines()[1:]
+    column = table[0].split().index("strict")
+    ways = {row.split()[0]: row.split()[column] for row in table[1:] if row}
+    assert len(ways) > 200
+    assert {op for op, way in ways.items() if way == "fallback"} <= ALLOWED
+    assert ways["embedding"] == "kernel", "its own"
+    assert ways["layer_norm"] == "decomposition"
+
+
+def test_the_suite_passes(site: Path) -> None:
+    done = dovetail_command(site, "conformance", "strict", "--no-fallback", "--ops", OPS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " 0 fail" in done.stdout.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_the_whole_suite_passes(site: Path) -> None:
+    done = dovetail_command(site, "conformance", "strict", "--no-fallback")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_suite_finds_a_wrong_kernel(wheel: Path, tmp_path: Path) -> None:
+    """The same package with a mistake in its one kernel: the rows of the embedding in reverse."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    source = tmp_path / "dovetail_strict" / "backend.py"
+    right = source.read_text()
+    wrong = right.replace("xp.take(weight,", "xp.take(xp.flip(weight, axis=0),")
+    assert wrong != right
+    source.write_text(wrong)
+    done = dovetail_command(tmp_path, "conformance", "strict", "--no-fallback", "--ops", "embedding")
+    assert done.returncode == 1
+    assert "FAIL embedding" in done.stdout

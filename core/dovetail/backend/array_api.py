@@ -37,7 +37,9 @@ class ArrayAPIBackend(Backend):
 
     kinds: ClassVar[tuple[str, ...]] = ("cpu",)
     namespace: Any = None
-    through_double: ClassVar[tuple[HasRecord, ...]] = (ops.log, ops.log10, ops.expm1)
+    through_double: ClassVar[tuple[HasRecord, ...]] = (
+        ops.log, ops.log10, ops.expm1, ops.asinh, ops.acosh, ops.atanh,
+    )  # fmt: skip
     """Functions that the namespace computes in float64 for float32, because its own miss the bound of the op.
 
     NumPy's do, and several namespaces stand on NumPy.
