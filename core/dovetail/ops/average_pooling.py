@@ -213,7 +213,7 @@ avg_pool2d_backward.vjp(
             error(RuntimeError, "not implemented for 'Long'", Arg((1, 3, 8, 8), dtype="int64"), 2),
         ),
     ),
-    agree=Agree.running(),
+    agree=Agree.terms(k=Growth(linear=1, plus=2)),
 )
 def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] | None) -> Tensor:
     """Means over windows laid out so that the result has ``output_size`` (None keeps a size).
