@@ -248,6 +248,31 @@ def test_the_legacy_instance_form_runs_with_a_note() -> None:
     assert x.grad.tolist() == [0, 1]
 
 
+def test_backward_gets_one_gradient_per_result() -> None:
+    got: list[Any] = []
+
+    class Several(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            best = x.argmax()
+            still = x * 0
+            ctx.mark_non_differentiable(best, still)
+            return x * 2, best, still, x * 3
+
+        @staticmethod
+        def backward(ctx: Any, *g: Any) -> Any:
+            got.extend(g)
+            return g[0] * 2 + g[3] * 3
+
+    x = dovetail.tensor([1.0, 4.0], requires_grad=True)
+    double, best, still, _ = Several.apply(x)
+    assert not best.requires_grad
+    assert not still.requires_grad
+    double.sum().backward()
+    assert x.grad.tolist() == [2, 2]
+    assert [g.tolist() for g in got] == [[1, 1], 0, [0, 0], [0, 0]]
+
+
 def test_a_wrong_number_of_gradients_is_an_error() -> None:
     class Two(Function):
         @staticmethod

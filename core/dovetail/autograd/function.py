@@ -74,10 +74,19 @@ class _Plan:
 class _Rule:
     """A variant whose formula is a user's ``backward``."""
 
-    __slots__ = ("plan", "ctx", "backward", "where", "arity")
+    __slots__ = ("plan", "ctx", "backward", "where", "arity", "places")
 
-    def __init__(self, plan: _Plan, ctx: Any, backward: Callable[..., Any], where: Sequence[Any], arity: int) -> None:
+    def __init__(
+        self,
+        plan: _Plan,
+        ctx: Any,
+        backward: Callable[..., Any],
+        where: Sequence[Any],
+        arity: int,
+        places: Sequence[int | Spec | None],
+    ) -> None:
         self.plan = plan
+        self.places = tuple(places)
         self.ctx = ctx
         self.backward = backward
         self.where = tuple(where)
@@ -98,10 +107,16 @@ class _Rule:
             ]
         self.ctx._values = self._unpack(node)
         try:
-            returned = self._call(incoming, graph)
+            returned = self._call([self._slot(place, incoming) for place in self.places], graph)
         finally:
             self.ctx._values = None
         return self._checked(returned if isinstance(returned, tuple | list) else (returned,), node)
+
+    def _slot(self, place: int | Spec | None, incoming: Sequence[Any]) -> Any:
+        """What ``backward`` gets for one result: its gradient, zeros where it has none, None where it is no tensor."""
+        if isinstance(place, int):
+            return incoming[place]
+        return _zeros(place) if place is not None and self.ctx.materialize_grads else None
 
     def _call(self, incoming: Sequence[Any], graph: bool) -> Any:
         if graph:
@@ -263,7 +278,12 @@ def _connect(
     node.seq = next_seq()
     saved, where = _pack(ctx, args, [o for o, yes in zip(outputs, graded, strict=True) if yes])
     node.saved = saved
-    node.variant = _Rule(_Plan(name, ins, specs), ctx, backward, where, len(args))
+    numbers = iter(range(len(specs)))
+    places = [
+        next(numbers) if yes else o._spec if isinstance(o, Tensor) else None
+        for o, yes in zip(outputs, graded, strict=True)
+    ]
+    node.variant = _Rule(_Plan(name, ins, specs), ctx, backward, where, len(args), places)
     if state.state.special:
         forward_stack.remember(node)
     dirty = {id(t) for t in ctx.__dict__.pop("_dirty", ())}
