@@ -102,7 +102,7 @@ def _composite(session: Session, inv: Invocation, model: Judged, number: int, op
     dtype = opinion.dtype.name
     flushes = _any_flush(session, dtype)
     exact, running = settled(model.exact(number), model.error(number, dtype, flush=flushes), opinion)
-    running = _at_least(running, inv, opinion)
+    running = _at_least(running, inv, opinion, model, number)
     flushed = partial(flushed_composite, session, copied(inv), inv.hosts, number)
     return Expected(Agree.running(), exact, running, flushed if flushes else None)
 
@@ -138,22 +138,22 @@ ONCE = 0.6
 """ULP of a result that was computed in a wider dtype and rounded once: no composite is asked for more."""
 
 
-def _at_least(running: Number, inv: Invocation, result: Host) -> Number:
-    """One rounding; and for a sum the record's own bound, where it is the larger one.
+def _at_least(running: Number, inv: Invocation, result: Host, model: Judged, number: int) -> Number:
+    """One rounding; and for a sum the record's own bound over its terms, where that is the larger one.
 
-    The terms are not known here, but their sizes add up to the result's at least.
+    A decomposition adds up in one order and a kernel in another, with other intermediates. The terms are what the
+    sizes of the inputs add up to; there are at most as many as an input has elements.
     """
     fmt = format_of(result)
     size = np.asarray(np.abs(running.value), np.longdouble)
     with quiet():
         own = np.longdouble(ONCE) * ulp_at(size, fmt)
         if inv.op.agree is not None and inv.op.agree.kind == "G":
-            count = max(max((h.size for h in inv.hosts), default=1) // max(result.size, 1), 1)
-            own = (
-                inv.op.agree.factor(count) * np.longdouble(fmt.accumulator.unit) * size
-                + ulp_at(size, fmt) / 2
-            )
-        error = np.where(running.error == 0, running.error, np.maximum(running.error, own))
+            terms = model.exact(number, [np.abs(h) for h in model.whole.floating()]).value
+            count = max((h.size for h in inv.hosts), default=1)
+            factor = inv.op.agree.factor(count) * np.longdouble(fmt.accumulator.unit)
+            own = factor * np.abs(terms) + count * np.longdouble(fmt.accumulator.smallest) + ulp_at(size, fmt) / 2
+        error = np.where(running.error == 0, running.error, np.fmax(running.error, own))
     return Number(running.maths, running.value, error)
 
 
