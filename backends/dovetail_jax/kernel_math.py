@@ -26,7 +26,8 @@ def elementwise(function: Kernel, *, wide: bool = False) -> Callable[[Call], Ker
         kind = call.inputs[0].dtype
         if kind in HALF:
             host = call.output.dtype.host
-            return lambda *xs: function(*(x.astype(jnp.float32) for x in xs)).astype(host)
+            inner = jnp.float64 if wide else jnp.float32
+            return lambda *xs: function(*(x.astype(inner) for x in xs)).astype(jnp.float32).astype(host)
         if wide and kind is dtypes.float32:
             return lambda *xs: function(*(x.astype(jnp.float64) for x in xs)).astype(jnp.float32)
         return function
@@ -47,7 +48,7 @@ def log1p(x: Array) -> Array:
     """
     u = lax.optimization_barrier(1 + x)
     lost = (x - lax.optimization_barrier(u - 1)) / u
-    return jnp.where(jnp.isinf(u), u, jnp.where(x == 0, x, jnp.log(u) + lost))
+    return jnp.where(jnp.isinf(u) | (u == 0), jnp.log(u), jnp.where(x == 0, x, jnp.log(u) + lost))
 
 
 def expm1(x: Array) -> Array:
@@ -55,7 +56,7 @@ def expm1(x: Array) -> Array:
     p = jnp.zeros_like(x)
     for k in range(16, 1, -1):
         p = (p + 1.0) * x / k
-    return jnp.where(jnp.abs(x) < 0.5, x + x * p, jnp.exp(x) - 1)
+    return jnp.where(x == 0, x, jnp.where(jnp.abs(x) < 0.5, x + x * p, jnp.exp(x) - 1))
 
 
 def tanh(x: Array) -> Array:
@@ -124,8 +125,31 @@ def _exact(function: Any) -> Callable[[Call], Kernel]:
     return elementwise(function)
 
 
-table.binder(ops.floor_divide)(_exact(jnp.floor_divide))
-table.binder(ops.remainder)(_exact(jnp.remainder))
+def _remainder(x: Array, y: Array) -> Array:
+    """With the sign of the divisor, also where it is zero."""
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        return jnp.remainder(x, y)
+    rest = lax.rem(*jnp.broadcast_arrays(x, y))
+    turned = jnp.where((rest != 0) & ((y < 0) != (rest < 0)), rest + y, rest)
+    return jnp.where(turned == 0, jnp.copysign(jnp.zeros((), x.dtype), y), turned)
+
+
+def _floor_divide(x: Array, y: Array) -> Array:
+    """(x - rest) / y to the nearest whole number, one less where the signs differ; x / y by zero."""
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        return jnp.floor_divide(x, y)
+    exact = quotient(x, y)
+    rest = lax.rem(*jnp.broadcast_arrays(x, y))
+    whole = quotient(x - rest, y)
+    whole = jnp.where((rest != 0) & ((y < 0) != (rest < 0)), whole - 1, whole)
+    below = jnp.floor(whole)
+    near = jnp.where(whole - below > 0.5, below + 1, below)
+    found = jnp.where(whole == 0, jnp.copysign(jnp.zeros((), x.dtype), exact), near)
+    return jnp.where(y == 0, exact, found)
+
+
+table.binder(ops.floor_divide)(_exact(_floor_divide))
+table.binder(ops.remainder)(_exact(_remainder))
 table.binder(ops.fmod)(_exact(jnp.fmod))
 
 

@@ -143,8 +143,11 @@ def _index_select(x: Array, index: Array, dim: int) -> Array:
 def _index_add(x: Array, index: Array, source: Array, dim: int) -> Array:
     if not x.ndim:
         return x + source
+    kind, half = x.dtype, x.dtype.itemsize == 2 and jnp.issubdtype(x.dtype, jnp.floating)
+    if half:  # added up in float32 and rounded once
+        x, source = x.astype(jnp.float32), source.astype(jnp.float32)
     moved = jnp.moveaxis(x, dim, 0).at[index.reshape(-1)].add(jnp.moveaxis(source, dim, 0))
-    return jnp.moveaxis(moved, 0, dim)
+    return jnp.moveaxis(moved, 0, dim).astype(kind)
 
 
 @table(ops.index_copy)
@@ -175,7 +178,11 @@ def _scatter(x: Array, index: Array, src: Array, dim: int) -> Array:
 
 @table(ops.scatter_add_elements)
 def _scatter_add(x: Array, index: Array, src: Array, dim: int) -> Array:
-    return x + src if not x.ndim else x.at[_places(index, dim)].add(src)
+    if not x.ndim:
+        return x + src
+    half = x.dtype.itemsize == 2 and jnp.issubdtype(x.dtype, jnp.floating)
+    wide = x.astype(jnp.float32) if half else x  # added up in float32 and rounded once
+    return wide.at[_places(index, dim)].add(src.astype(wide.dtype)).astype(x.dtype)
 
 
 # ------------------------------------------------------------------------------------------ random

@@ -182,7 +182,8 @@ _FAR: Final = 2.0**900
 def _rsqrt_of_double(input: Tensor) -> Tensor:
     """``sqrt(1 / x)``, whose first rounding the root halves, where ``1 / sqrt(x)`` would double it."""
     high, low, one = (number(v, input) for v in (2.0**200, 2.0**-200, 1.0))
-    back = select_by(input > _FAR, low, select_by(input < 1 / _FAR, high, one))
+    size = input.abs()
+    back = select_by(size > _FAR, low, select_by(size < 1 / _FAR, high, one))
     inverse = 1 / (input * (back * back))
     return select_by(input == 0, inverse, select_by(input < 0, math.nan, sqrt(inverse) * back))
 
