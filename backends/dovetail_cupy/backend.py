@@ -54,6 +54,7 @@ class CupyBackend(ArrayAPIBackend):
     def extend(self, table: KernelTable) -> None:
         """CuPy's own functions and fused kernels in place of compositions."""
         table.update(kernels.table)
+        kernels.with_integers(table)
 
     # ------------------------------------------------------------------ devices
 

@@ -111,11 +111,13 @@ __device__ u32 odd_float32(double x) {
 
 __device__ u16 to_bfloat16(double x) {
     const u32 b = odd_float32(x);
+    if (x != x) return (u16)((b >> 16) | 0x40);                        /* a NaN stays one */
     return (u16)((b + 0x7fff + ((b >> 16) & 1)) >> 16);
 }
 
 __device__ u16 to_float16(double x) {
     const u32 b = odd_float32(x), sign = (b >> 16) & 0x8000, size = b & 0x7fffffff;
+    if (x != x) return (u16)(sign | 0x7e00);
     if (size >= 0x47800000) return (u16)(sign | 0x7c00);               /* 65536 and more */
     if (size >= 0x38800000) {                                          /* 2^-14 and more: normal */
         const u32 rebased = size - 0x38000000;

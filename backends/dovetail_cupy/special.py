@@ -34,5 +34,12 @@ def _through_double(function: Any, double_too: bool = False) -> Callable[[Call],
 table.binder(ops.erf)(_through_double(special.erf, double_too=True))
 table.binder(ops.erfc)(_through_double(special.erfc))
 table.binder(ops.erfinv)(_through_double(special.erfinv))
-table.binder(ops.lgamma)(_through_double(special.gammaln))
+
+
+def _log_gamma(x: Array) -> Array:
+    """SciPy's function, and so CuPy's, says -inf for -inf, where C and everybody else say inf."""
+    return special.gammaln(cupy.where(x == -cupy.inf, cupy.inf, x))
+
+
+table.binder(ops.lgamma)(_through_double(_log_gamma))
 table.binder(ops.digamma)(_through_double(special.digamma))

@@ -115,9 +115,11 @@ class HostCuda:
         self, operands: Any, result: Any, operation: str, name: str, preamble: str, given: Any, out: Any
     ) -> Array:
         kinds = {"bool": np.dtype(bool), "float64": np.dtype(np.float64)}
-        for (kind, _), value in zip(operands, given, strict=True):
-            found = np.asarray(value).dtype
-            assert kinds.setdefault(kind, found) == found, f"{name}: operands of {kinds[kind]} and {found}"
+        for (kind, _), value in [*zip(operands, given, strict=True), (result, out)]:
+            if isinstance(value, np.ndarray):  # as in CuPy, a number says nothing of the dtype of its parameter
+                assert kinds.setdefault(kind, value.dtype) == value.dtype, f"{name}: {kinds[kind]}, {value.dtype}"
+        unknown = [kind for kind, _ in [*operands, result] if kind not in kinds]
+        assert not unknown, f"{name}: no array says what {unknown} is"
         arrays = np.broadcast_arrays(*given)
         flat = [np.ascontiguousarray(a, kinds[kind]) for (kind, _), a in zip(operands, arrays, strict=True)]
         filled = np.empty(arrays[0].shape, kinds[result[0]])

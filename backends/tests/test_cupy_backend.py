@@ -270,3 +270,18 @@ def test_a_captured_step_gives_what_the_eager_one_gives(cupy_on_host: str) -> No
         program = dovetail.program.capture(step, dovetail.randn(3, 4))
         x = dovetail.randn(3, 4)
         np.testing.assert_array_equal(program(x).numpy(), step(x).numpy())
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+def test_float64_is_rounded_to_16_bits_once(cupy_on_host: str, name: str) -> None:
+    dtype = getattr(dovetail, name)
+    every = np.arange(2**16, dtype=np.uint16).view(dtype.host).astype(np.float64)
+    finite = np.sort(every[np.isfinite(every)])
+    middle = finite[:-1] / 2 + finite[1:] / 2
+    beyond = [np.inf, -np.inf, np.nan, 1e300, -1e300, 65519.999, 65520.0, 1e-300, -0.0]
+    x = np.concatenate([finite, middle, np.nextafter(middle, np.inf), np.nextafter(middle, -np.inf), beyond])
+    found = dovetail.tensor(x, device=cupy_on_host).to(dtype).numpy()
+    right = dovetail.tensor(x, device="numpy").to(dtype).numpy() if name == "bfloat16" else x.astype(np.float16)
+    numbers = ~np.isnan(x)
+    np.testing.assert_array_equal(found[numbers].view(np.uint16), right[numbers].view(np.uint16))
+    assert np.isnan(found[~numbers].astype(np.float32)).all()

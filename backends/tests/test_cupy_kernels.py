@@ -44,3 +44,12 @@ def test_samples_agree_with_numpy(op: Op, agreement: Any, cupy_on_host: str) -> 
 def test_special_values_agree_with_numpy(op: Op, agreement: Any, cupy_on_host: str) -> None:
     for dtype in ("float32", "float64", "bfloat16"):
         agreement.check_all(op, dtype, cupy_on_host, special=True)
+
+
+@pytest.mark.slow
+def test_the_suite_passes(cupy_on_host: str) -> None:
+    from dovetail_conformance import runner
+
+    found = runner.run(dovetail.device(cupy_on_host), fallback=False)
+    assert [row.reason for row in found.failures] == []
+    assert len(found.rows) > 4000
