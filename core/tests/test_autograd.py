@@ -335,3 +335,14 @@ def test_functional_products_agree_with_the_matrices() -> None:
     np.testing.assert_allclose((u @ matrix).numpy(), functional.vjp(f, x, u)[1].numpy(), rtol=1e-14)
     second = functional.hessian(lambda a: f(a).sum(), x)
     np.testing.assert_allclose((second @ v).numpy(), functional.hvp(lambda a: f(a).sum(), x, v)[1].numpy(), rtol=1e-14)
+
+
+def test_a_slice_changed_in_place_is_written_once_and_without_a_copy() -> None:
+    with dovetail.use_backend("numpy"):
+        x = dovetail.zeros(100)
+        x[1:5] += 1
+        before = id(x._alias.cell.base)
+        for _ in range(3):
+            x[1:5] *= 2
+        assert id(x._alias.cell.base) == before
+        assert x[:6].tolist() == [0, 8, 8, 8, 8, 0]

@@ -139,9 +139,19 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     items = _items(index)
     if all(map(_is_basic, items)):
         target = _view_of(self, _without_ellipsis(items, self._spec.ndim))
+        if _is_same_view(target, value):
+            return  # the end of `x[i] *= 2`: the view was written already
         target.copy_(_value(self, value, target.shape))
         return
     _Advanced(self, items).write(_value(self, value, None))
+
+
+def _is_same_view(target: Tensor, value: Any) -> bool:
+    """Whether a value is the very part of the storage that it would be written to."""
+    if not isinstance(value, Tensor) or value._alias is None or target._alias is None:
+        return False
+    ours, theirs = target._alias, value._alias
+    return ours.cell is theirs.cell and ours.root is theirs.root and ours.steps == theirs.steps
 
 
 def _value(x: Tensor, value: Any, shape: Any) -> Tensor:
