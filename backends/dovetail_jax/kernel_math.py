@@ -54,9 +54,24 @@ def log1p(x: Array) -> Array:
 def expm1(x: Array) -> Array:
     """Taylor's series where exp(x) - 1 would cancel, else that."""
     p = jnp.zeros_like(x)
-    for k in range(16, 1, -1):
+    for k in range(24, 1, -1):
         p = (p + 1.0) * x / k
-    return jnp.where(x == 0, x, jnp.where(jnp.abs(x) < 0.5, x + x * p, jnp.exp(x) - 1))
+    return jnp.where(x == 0, x, jnp.where(jnp.abs(x) < 1.25, x + x * p, jnp.exp(x) - 1))
+
+
+def flushed(x: Array) -> Array:
+    """Subnormal numbers as zeros of their sign: XLA flushes them in some places and not in others."""
+    return jnp.where(jnp.abs(x) < jnp.finfo(x.dtype).tiny, jnp.copysign(jnp.zeros((), x.dtype), x), x)
+
+
+def atan2(y: Array, x: Array) -> Array:
+    """The angle of (x, y) with the sign of y, which XLA loses where y is subnormal."""
+    return jnp.copysign(jnp.arctan2(jnp.abs(flushed(y)), flushed(x)), y)
+
+
+def power(x: Array, y: Array) -> Array:
+    """x to the power of y; subnormal operands count as zeros."""
+    return jnp.power(flushed(x), flushed(y))
 
 
 def tanh(x: Array) -> Array:
@@ -85,7 +100,7 @@ for _op, _function, _wide in (
     (ops.tan, jnp.tan, True),
     (ops.asin, jnp.arcsin, True),
     (ops.acos, jnp.arccos, True),
-    (ops.atan2, jnp.arctan2, True),
+    (ops.atan2, atan2, True),
     (ops.tanh, tanh, False),
 ):
     table.binder(_op)(elementwise(_function, wide=_wide))
@@ -160,7 +175,7 @@ def _power(call: Call) -> Kernel:
         return lambda x, y: x | ~y
     if kind.category < dtypes.FLOATING:
         return _integer_power
-    return elementwise(jnp.power, wide=True)(call)
+    return elementwise(power, wide=True)(call)
 
 
 def _integer_power(x: Array, y: Array) -> Array:
