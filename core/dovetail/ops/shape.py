@@ -274,7 +274,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     order = list(range(max(input.ndim, 1)))
     a, b = normalize_dim(dim0, input.ndim), normalize_dim(dim1, input.ndim)
     order[a], order[b] = order[b], order[a]
-    return permute(input, order[: input.ndim])
+    return permute(input, tuple(order[: input.ndim]))
 
 
 @front(method=True)
