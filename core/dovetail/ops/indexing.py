@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from dovetail import dtypes
+from dovetail.dispatch import state
+from dovetail.dispatch.aliasing import check_writable
 from dovetail.dispatch.constants import constant
 from dovetail.errors import ArgumentError, ArgumentTypeError, IndexOutOfRange, ShapeError
 from dovetail.ops.definition import bind, front
@@ -139,8 +141,9 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     items = _items(index)
     if all(map(_is_basic, items)):
         target = _view_of(self, _without_ellipsis(items, self._spec.ndim))
-        if _is_same_view(target, value):
-            return  # the end of `x[i] *= 2`: the view was written already
+        if _is_same_view(target, value):  # the end of `x[i] *= 2`: the view was written already
+            check_writable(target, not state.state.special or state.grad_enabled.get())
+            return
         target.copy_(_value(self, value, target.shape))
         return
     _Advanced(self, items).write(_value(self, value, None))
