@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from dovetail.record.agree import Agree
     from dovetail.record.rules import DtypeRule, ShapeRule
     from dovetail.record.samples import Samples
-    from dovetail.tensor.spec import Spec
 
 Canon = Callable[..., dict[str, Any]]
 """``canon(*input specs, **statics) -> statics``: negative dims, -1 in shapes and the like made canonical."""
@@ -171,8 +170,3 @@ class Op:
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
-
-
-def flat_specs(specs: Sequence[Spec | None]) -> list[Spec]:
-    """The specs of the inputs that are there."""
-    return [s for s in specs if s is not None]
