@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dovetail.dispatch import checks, state
+from dovetail.dispatch import autocast, checks, state
 from dovetail.dispatch.aliasing import make_view, raw
 from dovetail.dispatch.constants import lift
 from dovetail.dispatch.failure import explain
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 def call(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Any:
     """Run an op on the arguments of its public function."""
+    if state.state.special and op.autocast and (cast := autocast.adapted(op.name, op.autocast, args, params)):
+        return autocast.suspended(call, op, *cast)
     if params and op.sugar:
         for name, function in op.sugar.items():
             if name in params:
@@ -155,6 +157,8 @@ def converted(plan: Plan, inputs: Sequence[Any]) -> list[Any]:
 def decomposed(plan: Plan, inputs: Sequence[Any]) -> Any:
     """Run the body of a derived op in public ops."""
     op = plan.op
+    if state.state.special and op.shape is not None and autocast.current.get().enabled:
+        return autocast.suspended(decomposed, plan, inputs)
     arguments = op.regroup(inputs, plan.layout)
     variadic = op.signature.variadic
     if variadic is None:

@@ -201,7 +201,7 @@ def parametrized(op: Op) -> Function:
         except (KeyError, AttributeError, TypeError):
             return _first_time(op, x, args, params)
         if state.special or p.slow:
-            return execute(p, (x,))
+            return call(op, (x, *args), params) if state.special and op.autocast else execute(p, (x,))
         o = p.kernel(a)
         t = new(Tensor)
         t._data = o
@@ -251,6 +251,8 @@ def viewing(op: Op) -> Function:
 
 
 def _first_time(op: Op, x: Any, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    if state.special and op.autocast:
+        return call(op, _given(x, args), params)
     plan, inputs = prepare(op, _given(x, args), params)
     result = execute(plan, inputs)
     lives = len(op.signature.live)

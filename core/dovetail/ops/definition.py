@@ -7,7 +7,7 @@ The signature divides the parameters into tensors and statics, the body is the d
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
 from dovetail.dispatch.forms import functions_of
@@ -20,6 +20,7 @@ from dovetail.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
     from dovetail.record.agree import Agree
+    from dovetail.record.autocast import Rule
     from dovetail.record.rules import DtypeRule, ShapeRule
     from dovetail.record.samples import Samples
 
@@ -86,6 +87,7 @@ def op(
     sugar: dict[str, Callable[..., Any]] | None = None,
     updates: Sequence[int] = (),
     backward_name: str | Callable[..., str] | None = None,
+    autocast: Rule | Mapping[str, Rule] | None = None,
 ) -> Callable[[Callable[P, R]], OpFunction[P, R]]:
     """Make an op of a function.
 
@@ -99,7 +101,8 @@ def op(
     kernel that takes ``out=`` may write into them. ``internal`` keeps the op out of the public namespace.
     ``backward_name`` is what
     PyTorch calls the node in ``grad_fn`` where that is not the op's own name in capitals: a text, or a function of the
-    input specs and parameters. ``samples``, ``agree`` and ``reference`` are what conformance draws, demands and
+    input specs and parameters. ``autocast`` is the rule that converts inputs in an autocast block (record/autocast.py).
+    ``samples``, ``agree`` and ``reference`` are what conformance draws, demands and
     compares
     with.
     """
@@ -130,6 +133,7 @@ def op(
             updates=updates,
             backward_name=backward_name,
             operator=operator,
+            autocast=autocast,
         )
         if shape is None and record.primitive:
             raise ArgumentError(f"{name}: a primitive needs shape= and dtype= rules")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dovetail.errors import ArgumentTypeError
+from dovetail.record.autocast import policy
 from dovetail.record.signature import LIST, Signature
 
 if TYPE_CHECKING:
     from dovetail.record.agree import Agree
+    from dovetail.record.autocast import Rule
     from dovetail.record.rules import DtypeRule, ShapeRule
     from dovetail.record.samples import Samples
 
@@ -89,6 +91,7 @@ class Op:
         updates: Sequence[int] = (),
         backward_name: str | Callable[..., str] | None = None,
         operator: str | None = None,
+        autocast: Rule | Mapping[str, Rule] | None = None,
     ) -> None:
         self.name = body.__name__.strip("_") if body.__name__.endswith("_") else body.__name__
         self.body = body
@@ -113,6 +116,7 @@ class Op:
         self.internal = internal
         self._backward_name = backward_name
         self.operator = operator
+        self.autocast = policy(autocast)
         self.primitive = "NoDecomposition" in body.__code__.co_names
         self.input_names = tuple(p.name for p in self.signature.inputs)
         self.rules: dict[str, GradientRule] = {}
