@@ -107,5 +107,9 @@ class PluginWarning(UserWarning):
     """A plugin that could not be loaded; the rest goes on without it."""
 
 
+class ContractDeprecationWarning(FutureWarning):
+    """A backend was written for the version of the contract before the present one, and works through a shim."""
+
+
 class DeviceSubstitutionWarning(UserWarning):
     """A short device name was resolved to a backend other than the one that is set."""

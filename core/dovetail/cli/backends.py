@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from dovetail.cli import show, support
 from dovetail.cli.versions import listed
-from dovetail.contract import discovery
+from dovetail.contract import discovery, versions
 from dovetail.contract.backend import BackendSpec
 from dovetail.errors import DovetailError
 
@@ -50,7 +50,7 @@ def _row(spec: BackendSpec) -> Sequence[str]:
 
 
 def reasons(spec: BackendSpec) -> list[str]:
-    """Return a line for every kind of device that cannot be used, and how to change that."""
+    """Return a line for every kind of device that cannot be used, how to change that, and what will end."""
     found: dict[str, list[str]] = {}
     for kind in spec.kinds:
         why = discovery.reason(spec.name, kind)
@@ -58,7 +58,9 @@ def reasons(spec: BackendSpec) -> list[str]:
             found.setdefault(why, []).append(f"{spec.name}:{kind}")
     line = discovery.install_line(spec) if discovery.reason(spec.name) is not None else ""
     install = f" (install with: {line})" if line else ""
-    return [f"{', '.join(devices)} cannot be used: {why}{install}" for why, devices in found.items()]
+    lines = [f"{', '.join(devices)} cannot be used: {why}{install}" for why, devices in found.items()]
+    deprecated = versions.deprecation(spec)
+    return [*lines, f"{spec.name}: {deprecated}"] if deprecated else lines
 
 
 def _print_ops(specs: Sequence[BackendSpec]) -> int:

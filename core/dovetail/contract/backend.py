@@ -16,8 +16,8 @@ from dovetail.contract.kernels import Array, Call, KernelTable
 if TYPE_CHECKING:
     from dovetail.contract.program import ProgramView
 
-CONTRACT_VERSION: Final = 1
-"""The version of everything in this module; a backend states the one it was written for."""
+CONTRACT_VERSION: Final = 2
+"""The version of everything in this module; a backend states the one it was written for (see versions.py)."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class BackendSpec:
     environment: tuple[str, ...] = ()
     """Environment variables that change what the backend finds, for reports."""
     contract: int = CONTRACT_VERSION
+    """The version of the contract that the backend was written for; the one before the present works as well."""
     host: bool = False
     """Whether its arrays are NumPy arrays in the process' own memory: where host fallbacks run."""
 
@@ -49,8 +50,8 @@ class BackendSpec:
 class Backend:
     """The runtime of a backend: transfer, kernels, and what it can do with them.
 
-    A subclass must give ``kernels``, ``devices``, ``from_host`` and ``to_host``; all else has an answer that is right
-    for immutable arrays on a synchronous device.
+    A subclass must give ``kernels``, ``devices``, ``from_host``, ``to_host`` and ``is_array``; all else has an answer
+    that is right for immutable arrays on a synchronous device.
     """
 
     writes_in_place: bool = False
@@ -89,7 +90,7 @@ class Backend:
 
     def is_array(self, value: object) -> bool:
         """Tell whether a value is one of this backend's arrays."""
-        return False
+        raise NotImplementedError(f"backend {self.name!r} must define `is_array`")
 
     def spec_of(self, array: Array) -> tuple[tuple[int, ...], str]:
         """Return shape and dtype name of an array, for checking a kernel against its op's rule."""

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from dovetail import callers
-from dovetail.contract.backend import CONTRACT_VERSION, Backend, BackendSpec, Registration
+from dovetail.contract import versions
+from dovetail.contract.backend import Backend, BackendSpec, Registration
 from dovetail.contract.device import Device
 from dovetail.contract.entry_points import entries, loader
 from dovetail.errors import ArgumentError, BackendError, ContractVersionError, PluginWarning
@@ -229,12 +230,9 @@ def reason(name: str, kind: str | None = None) -> str | None:
     if kind is None:
         answers = [reason(name, each) for each in spec.kinds]
         return None if None in answers else answers[0]
-    if spec.contract != CONTRACT_VERSION:
-        side = "the plugin" if spec.contract < CONTRACT_VERSION else "dovetail"
-        return (
-            f"it was written for contract version {spec.contract} and this dovetail has version {CONTRACT_VERSION}: "
-            f"upgrade {side}"
-        )
+    refused = versions.refusal(spec)
+    if refused is not None:
+        return refused
     if kind not in spec.kinds:
         return f"it has no devices of kind {kind!r} (only {', '.join(spec.kinds)})"
     if kind not in registration.reasons:
@@ -255,9 +253,11 @@ def load(name: str) -> Backend:
         _check_fork(registration.runtime)
         return registration.runtime
     with _lock:
-        if registration.runtime is None:
-            registration.runtime = _load(registration)
-    return registration.runtime
+        first = registration.runtime is None
+        runtime = registration.runtime = registration.runtime or _load(registration)
+    if first:
+        versions.announce(registration.spec)
+    return runtime
 
 
 def loaded() -> list[Backend]:
@@ -270,8 +270,9 @@ def loaded() -> list[Backend]:
 
 def _load(registration: Registration) -> Backend:
     spec = registration.spec
-    if spec.contract != CONTRACT_VERSION:
-        raise ContractVersionError(f"backend {spec.name!r} cannot be used: {reason(spec.name, spec.kinds[0])}")
+    refused = versions.refusal(spec)
+    if refused is not None:
+        raise ContractVersionError(f"backend {spec.name!r} cannot be used: {refused}")
     why = reason(spec.name)
     if why is not None:
         raise BackendError(f"backend {spec.name!r} cannot be used here: {why}.{_install_sentence(spec)}")
@@ -286,6 +287,7 @@ def _load(registration: Registration) -> Backend:
         ) from error
     if not isinstance(made, Backend):
         raise BackendError(f"backend {spec.name!r}: {spec.runtime} is not a dovetail.backend.Backend")
+    versions.adapt(made, spec)
     _add_kernels(made)
     _loaded_in[spec.name] = os.getpid()
     return made
