@@ -9,6 +9,7 @@ import numpy as np
 
 from dovetail.backend import Array, Backend, BackendSpec, Device, KernelTable
 from dovetail_numpy import kernels
+from dovetail_numpy.memory import keep_freed_memory
 
 Host = np.ndarray[Any, Any]
 
@@ -22,6 +23,7 @@ class NumpyBackend(Backend):
     def __init__(self, spec: BackendSpec) -> None:
         super().__init__(spec)
         self._device = Device.of(spec.name, "cpu", 0)
+        keep_freed_memory()
 
     @property
     def kernels(self) -> KernelTable:

@@ -102,7 +102,7 @@ def _sign(x: Array) -> Array:
     return np.asarray((x > 0).astype(x.dtype) - (x < 0).astype(x.dtype))
 
 
-_MANY: Final = 1 << 14
+_MANY: Final = 1 << 12
 
 
 @table.binder(ops.select_by)
@@ -119,6 +119,22 @@ def _select_bits(condition: Array, x: Array, y: Array) -> Array:
     result = np.bitwise_xor(left, right) & mask
     result ^= right
     return result.view(x.dtype)
+
+
+@table.binder(ops.kept)
+def _kept(call: Call) -> Kernel:
+    if call.output.size < _MANY or call.inputs[1].shape != call.output.shape:
+        zero = np.zeros((), call.output.dtype.host)
+        return lambda g, condition: np.where(condition, g, zero)
+    return _kept_bits
+
+
+def _kept_bits(g: Array, condition: Array) -> Array:
+    word = np.dtype(f"i{g.dtype.itemsize}")
+    mask = condition.astype(word)
+    np.negative(mask, out=mask)
+    mask &= g.view(word)
+    return mask.view(g.dtype)
 
 
 # ------------------------------------------------------------------------------------------ dtype and device

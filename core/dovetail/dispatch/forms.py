@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dovetail.dispatch.aliasing import make_view
 from dovetail.dispatch.call import call, execute, prepare
 from dovetail.dispatch.constants import constant, dtype_of_number, is_operand
+from dovetail.dispatch.lane import seek
 from dovetail.dispatch.plan import Plan, remember
 from dovetail.dispatch.recording import new_node
 from dovetail.dispatch.state import state
@@ -56,10 +57,46 @@ def _plain(op: Op) -> bool:
 
 
 def general(op: Op) -> Function:
-    """Calls of any other form."""
+    """Calls of any other form, found by the way they are written."""
+    if op.signature.live or op.sugar:
+
+        def plain(*args: Any, **params: Any) -> Any:
+            return call(op, args, params)
+
+        return plain
 
     def function(*args: Any, **params: Any) -> Any:
-        return call(op, args, params)
+        if state.special:
+            return call(op, args, params)
+        p, inputs = seek(op, args, params)
+        if p.slow:
+            return execute(p, inputs)
+        try:
+            arrays = [x if x is None else x._data for x in inputs]
+            o = p.kernel(*arrays)
+        except Exception:
+            return execute(p, inputs)  # a stale value, or an error that the general path explains
+        t = new(Tensor)
+        t._data = o
+        t._spec = p.out
+        t._alias = None
+        if p.differentiable:
+            edges = tuple([x if x is None else x._node for x in inputs])
+            mask = 0
+            bit = 1
+            for e in edges:
+                if e is not None:
+                    mask |= bit
+                bit += bit
+            if mask:
+                n = t._node = new_node(Node)
+                v = n.variant = p.variants[mask]
+                n.edges = edges
+                n.seq = next_seq()
+                n.saved = v.save(*arrays, o)
+                return t
+        t._node = None
+        return t
 
     return function
 

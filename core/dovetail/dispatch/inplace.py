@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from dovetail import dtypes
 from dovetail.dispatch import state
 from dovetail.dispatch.aliasing import assign, check_writable, raw
-from dovetail.dispatch.call import execute, prepare
+from dovetail.dispatch.call import execute
+from dovetail.dispatch.lane import seek
 from dovetail.dispatch.ownership import owns
 from dovetail.dispatch.plan import Plan, lookup
 from dovetail.dispatch.recording import record
@@ -32,7 +33,7 @@ def inplace_of(op: Op) -> Callable[..., Tensor]:
             check_writable(self, recording)
             put(self, op.call(self, *args, **params), op.name, recording)
             return self
-        plan, inputs = prepare(op, (self, *args), params)
+        plan, inputs = seek(op, (self, *args), params)
         _check(op, plan, self)
         check_writable(self, recording)
         if self._alias is None and plan.out is self._spec and _write_own(plan, inputs, recording):

@@ -123,6 +123,7 @@ def forget_all() -> None:
     """Drop every plan: a setting or a backend that they were made under has changed."""
     for op in registry.ops():
         op.plans.clear()
+        op.lanes.clear()
 
 
 settings.on_change(forget_all)

@@ -8,7 +8,7 @@ import numpy as np
 
 from dovetail import dtypes
 from dovetail.errors import ArgumentRuntimeError, IntegerDivisionByZero
-from dovetail.ops.comparison import where
+from dovetail.ops.comparison import kept, where
 from dovetail.ops.definition import NoDecomposition, Number, ValueCheck, bind, front, op, titled
 from dovetail.record import rules
 from dovetail.record.agree import Agree
@@ -444,13 +444,16 @@ def clamp(input: Tensor, min: Tensor | Number | None = None, max: Tensor | Numbe
 
 
 @clamp.vjp
-def _clamp_gradient(g: Tensor, input: Tensor, min: Tensor | None, max: Tensor | None) -> Any:
+def _clamp_gradient(g: Tensor, input: Tensor, min: Tensor | None, max: Tensor | None, *, needs: Any) -> Any:
     """To the element where it lies inside or on an edge (a NaN does not), else to the bound that took its place."""
-    zero = _zero(g)
-    raised = None if min is None else input < min
-    lifted = input if min is None else maximum(input, min)
-    cut = None if max is None else lifted > max
-    inner = g if min is None else where(input >= min, g, zero)
-    inner = inner if max is None else where(lifted <= max, inner, zero)
-    rest = g if cut is None else where(cut, zero, g)
-    return inner, None if raised is None else where(raised, rest, zero), None if cut is None else where(cut, g, zero)
+    lifted = input if min is None or max is None else maximum(input, min)
+    inner = lower = upper = None
+    if needs[0]:
+        inner = g if min is None else kept(g, input >= min)
+        inner = inner if max is None else kept(inner, lifted <= max)
+    if needs[1] and min is not None:
+        rest = g if max is None else where(lifted > max, 0, g)
+        lower = kept(rest, input < min)
+    if needs[2] and max is not None:
+        upper = kept(g, lifted > max)
+    return inner, lower, upper

@@ -13,7 +13,7 @@ from dovetail.ops.definition import NoDecomposition, Number, OpFunction, front, 
 from dovetail.record import rules
 from dovetail.record.agree import Agree
 from dovetail.record.rules import Dtypes, result_type
-from dovetail.record.samples import ALL, Arg, binary, call, calls, unary
+from dovetail.record.samples import ALL, NUMERIC, Arg, binary, call, calls, unary
 from dovetail.tensor.spec import Spec
 from dovetail.tensor.tensor import Tensor
 
@@ -100,9 +100,36 @@ def select_by(condition: Tensor, input: Tensor | Number, other: Tensor | Number)
     raise NoDecomposition
 
 
+def _kept_dtypes(inputs: Sequence[Spec | None], statics: dict[str, Any]) -> Dtypes:
+    grad = inputs[0]
+    assert grad is not None, "no input of kept is optional"
+    return Dtypes([grad.dtype, dtypes.bool_], [grad.dtype])
+
+
+@op(
+    shape=rules.broadcast,
+    dtype=_kept_dtypes,
+    internal=True,
+    samples=calls(
+        call(Arg((2, 3)), Arg((2, 3), dtype="bool")),
+        call(Arg(()), Arg((2, 3), dtype="bool")),
+        call(Arg((70, 80)), Arg((70, 80), dtype="bool")),
+        dtypes=NUMERIC,
+        special=True,
+    ),
+    agree=Agree.exact(),
+    backward_name="WhereBackward0",
+)
+def kept(grad: Tensor, condition: Tensor) -> Tensor:
+    """``grad`` where the condition holds, else 0: what a choice hands back, also of an infinite or NaN ``grad``."""
+    return select_by(condition, grad, 0)
+
+
+kept.vjp(grad=lambda g, condition: kept(g, condition))
+
 select_by.vjp(
-    input=lambda g, condition: select_by(condition, g, g.new_zeros(())),
-    other=lambda g, condition: select_by(condition, g.new_zeros(()), g),
+    input=lambda g, condition: kept(g, condition),
+    other=lambda g, condition: select_by(condition, 0, g),
 )
 
 

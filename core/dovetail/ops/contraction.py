@@ -6,6 +6,7 @@ from typing import Any
 
 from dovetail.errors import ShapeError
 from dovetail.ops.definition import NoDecomposition, bind, op
+from dovetail.ops.shape import permute
 from dovetail.record import rules
 from dovetail.record.agree import Agree, Growth
 from dovetail.record.rules import broadcast_shapes
@@ -90,6 +91,10 @@ bind("__rmatmul__", _rmatmul)
 
 @matmul.vjp
 def _matmul_gradient(g: Tensor, input: Tensor, other: Tensor, *, needs: Any) -> Any:
+    if input.ndim == 2 and other.ndim == 2:
+        return matmul(g, permute(other, (1, 0))) if needs[0] else None, (
+            matmul(permute(input, (1, 0)), g) if needs[1] else None
+        )
     a = input if input.ndim > 1 else input.unsqueeze(0)
     b = other if other.ndim > 1 else other.unsqueeze(1)
     if input.ndim == 1:

@@ -31,7 +31,7 @@ _SHAPES: tuple[Sample, ...] = (
 
 def widened(g: Tensor, spec: Spec, dim: Sequence[int], keepdim: bool) -> Tensor:
     """The gradient of a sum: every element gets that of its sum."""
-    if not keepdim:
+    if not keepdim and g.ndim:
         g = g.reshape(tuple(1 if i in dim else n for i, n in enumerate(spec.shape)))
     return g.expand(spec.shape)
 

@@ -66,7 +66,7 @@ class GradientRule:
 
 
 class Op:
-    """One op. ``call`` is set when the public function is made; ``plans`` belongs to dispatch."""
+    """One op. ``call`` is set when the public function is made; ``plans`` and ``lanes`` belong to dispatch."""
 
     def __init__(
         self,
@@ -122,6 +122,7 @@ class Op:
         self.rules: dict[str, GradientRule] = {}
         self.joint: GradientRule | None = None
         self.plans: dict[Any, Any] = {}
+        self.lanes: dict[Any, Any] = {}
         self.call: Callable[..., Any] = body
 
     @property
