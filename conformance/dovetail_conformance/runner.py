@@ -10,7 +10,16 @@ from typing import Any, Final
 
 import dovetail
 from dovetail.backend.inspection import Op, forget_plans, host_fallback
-from dovetail_conformance.checks import errors, forms, gradients, semantics, system, values
+from dovetail_conformance.checks import (
+    errors,
+    forms,
+    gradients,
+    indexing,
+    promotion,
+    semantics,
+    system,
+    values,
+)
 from dovetail_conformance.outcome import Row
 from dovetail_conformance.replay import Models
 from dovetail_conformance.session import Session, dtypes_of, quiet, selected
@@ -38,6 +47,8 @@ WHOLE: Final[dict[str, Callable[[Session], list[Row]]]] = {
     "aliasing": system.aliasing,
     "streams": system.streams,
     "transfer": system.transfer,
+    "indexing": indexing.indexing,
+    "promotion": promotion.promotion,
 }
 """Checks of the backend."""
 
