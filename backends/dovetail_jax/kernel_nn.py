@@ -13,24 +13,19 @@ from dovetail.backend import Array, Call, KernelTable, dtypes, ops
 
 table: Final = KernelTable()
 Kernel = Callable[..., Any]
-LAYOUT: Final = ("NCHW", "OIHW", "NCHW")
-
-
-def _sides(padding: Any) -> list[tuple[int, int]]:
-    """Padding before and after rows and columns, of 2 numbers or 4."""
-    if len(padding) == 2:
-        return [(padding[0], padding[0]), (padding[1], padding[1])]
-    first, second = padding[:2], padding[2:]
-    return [tuple(first), tuple(second)]
+LAYOUTS: Final = {2: ("NCHW", "OIHW", "NCHW"), 3: ("NCDHW", "OIDHW", "NCDHW")}
 
 
 def _convolution(call: Call) -> Kernel | None:
-    """The convolution of one call without bias; None where its operands are not four-dimensional floats.
+    """The convolution of one call without bias; None where its operands are not batches of floats.
 
     16-bit results are in float32 still: whoever calls rounds once, at the very end.
     """
     statics = call.statics
-    if len(statics["padding"]) != 2 or call.output.dtype.category < dtypes.FLOATING:
+    spatial = len(statics["stride"])
+    if len(statics["padding"]) != spatial or call.output.dtype.category < dtypes.FLOATING:
+        return None
+    if call.inputs[0].ndim != spatial + 2:
         return None
     half = call.output.dtype.itemsize == 2
 
@@ -41,9 +36,9 @@ def _convolution(call: Call) -> Kernel | None:
             x,
             weight,
             window_strides=statics["stride"],
-            padding=_sides(statics["padding"]),
+            padding=[(amount, amount) for amount in statics["padding"]],
             rhs_dilation=statics["dilation"],
-            dimension_numbers=LAYOUT,
+            dimension_numbers=LAYOUTS[spatial],
             feature_group_count=statics["groups"],
             precision="highest",
         )
@@ -57,22 +52,22 @@ def _wide(call: Call) -> Any:
     return jax.ShapeDtypeStruct(tuple(call.output.shape), jnp.float32 if host.itemsize == 2 else host)
 
 
-@table.binder(ops.conv2d)
-def _conv2d(call: Call) -> Kernel | None:
-    convolve = _convolution(call) if call.inputs[0].ndim == 4 else None
+@table.binder(ops.conv2d, ops.conv3d)
+def _conv(call: Call) -> Kernel | None:
+    convolve = _convolution(call)
     if convolve is None:
         return None
 
     def kernel(x: Array, weight: Array, bias: Array | None) -> Array:
         found = convolve(x, weight)
-        return (found if bias is None else found + bias[:, None, None]).astype(x.dtype)
+        return (found if bias is None else found + bias.reshape(-1, *[1] * (x.ndim - 2))).astype(x.dtype)
 
     return kernel
 
 
-@table.binder(ops.conv2d_input_grad)
-def _conv2d_input_grad(call: Call) -> Kernel | None:
-    convolve = _convolution(call) if call.inputs[0].ndim == 4 else None
+@table.binder(ops.conv2d_input_grad, ops.conv3d_input_grad)
+def _conv_input_grad(call: Call) -> Kernel | None:
+    convolve = _convolution(call)
     if convolve is None:
         return None
     like = _wide(call)
@@ -84,9 +79,9 @@ def _conv2d_input_grad(call: Call) -> Kernel | None:
     return kernel
 
 
-@table.binder(ops.conv2d_weight_grad)
-def _conv2d_weight_grad(call: Call) -> Kernel | None:
-    convolve = _convolution(call) if call.inputs[0].ndim == 4 else None
+@table.binder(ops.conv2d_weight_grad, ops.conv3d_weight_grad)
+def _conv_weight_grad(call: Call) -> Kernel | None:
+    convolve = _convolution(call)
     if convolve is None:
         return None
     like = _wide(call)

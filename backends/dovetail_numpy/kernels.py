@@ -18,6 +18,7 @@ from dovetail_numpy import (
     kernel_positions,
     kernel_random,
     kernel_reductions,
+    kernel_spatial,
     kernel_special,
     kernel_steps,
 )
@@ -41,6 +42,7 @@ for _family in (
     kernel_positions,
     kernel_random,
     kernel_reductions,
+    kernel_spatial,
     kernel_special,
     kernel_steps,
 ):

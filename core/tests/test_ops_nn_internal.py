@@ -35,6 +35,8 @@ FAMILIES = (
     "optimizer_steps",
     "rectifier",
     "softmax",
+    "transposed_convolution",
+    "volume_convolution",
 )
 OURS = [op for op in registry.ops() if op.body.__module__.rpartition(".")[2] in FAMILIES]
 

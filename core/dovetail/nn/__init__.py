@@ -34,6 +34,7 @@ from dovetail.nn.containers import ModuleList as ModuleList
 from dovetail.nn.containers import Sequential as Sequential
 from dovetail.nn.convolution import Conv1d as Conv1d
 from dovetail.nn.convolution import Conv2d as Conv2d
+from dovetail.nn.convolution import Conv3d as Conv3d
 from dovetail.nn.dropout import AlphaDropout as AlphaDropout
 from dovetail.nn.dropout import Dropout as Dropout
 from dovetail.nn.dropout import Dropout1d as Dropout1d
@@ -75,3 +76,6 @@ from dovetail.nn.softmax import LogSoftmax as LogSoftmax
 from dovetail.nn.softmax import Softmax as Softmax
 from dovetail.nn.softmax import Softmax2d as Softmax2d
 from dovetail.nn.softmax import Softmin as Softmin
+from dovetail.nn.transposed_convolution import ConvTranspose1d as ConvTranspose1d
+from dovetail.nn.transposed_convolution import ConvTranspose2d as ConvTranspose2d
+from dovetail.nn.transposed_convolution import ConvTranspose3d as ConvTranspose3d

@@ -1,4 +1,4 @@
-"""Convolutions: what all numbers of dimensions share, and the layers of one and two."""
+"""Convolutions: what all numbers of dimensions share, and the layers of one, two and three."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ class Convolution(Module):
 
     dims: int
     convolve: Callable[..., Tensor]
+    _transposed = False
 
     weight: Parameter
     bias: Parameter | None
@@ -70,14 +71,13 @@ class Convolution(Module):
         self.stride = repeated(stride, self.dims)
         self.padding: Any = padding if isinstance(padding, str) else repeated(padding, self.dims)
         self.dilation = repeated(dilation, self.dims)
-        self.transposed = False
-        self.output_padding = (0,) * self.dims
+        self.transposed = self._transposed
+        self.output_padding: tuple[int, ...] = (0,) * self.dims
         self.groups = groups
         self.padding_mode = padding_mode
         self._check()
         self._reversed_padding_repeated_twice = self._padding_amounts()
-        sizes = (out_channels, in_channels // groups, *self.kernel_size)
-        self.weight = fresh(ops.empty(sizes, device=device, dtype=dtype))
+        self.weight = fresh(ops.empty(self._weight_sizes(), device=device, dtype=dtype))
         self.register_parameter("bias", fresh(ops.empty(out_channels, device=device, dtype=dtype)) if bias else None)
         self.reset_parameters()
 
@@ -97,6 +97,12 @@ class Convolution(Module):
             raise ArgumentError(
                 f"padding_mode must be one of {_PADDING_MODES}, but got padding_mode='{self.padding_mode}'"
             )
+
+    def _weight_sizes(self) -> tuple[int, ...]:
+        first, second = self.out_channels, self.in_channels
+        if self.transposed:
+            first, second = second, first
+        return (first, second // self.groups, *self.kernel_size)
 
     def _padding_amounts(self) -> list[int]:
         """Return what ``pad`` takes, last dimension first, for the modes that pad before they convolve."""
@@ -171,3 +177,14 @@ class Conv2d(Convolution):
 
     dims = 2
     convolve = staticmethod(F.conv2d)
+
+
+class Conv3d(Convolution):
+    """A convolution of volumes: ``Conv3d(in_channels, out_channels, kernel_size)``.
+
+    Shapes: input (N, C, D, H, W) or (C, D, H, W), weight (out_channels, in_channels / groups, kD, kH, kW);
+    options as those of :class:`Conv2d`.
+    """
+
+    dims = 3
+    convolve = staticmethod(F.conv3d)

@@ -17,7 +17,8 @@ from typing import Any, Final
 from dovetail.ops.convolution_arguments import (
     Padding,
     Size,
-    canonical,
+    canonical_as,
+    gradient_shape,
     one_dtype,
     out_sizes,
     result_shape,
@@ -29,7 +30,6 @@ from dovetail.ops.shape import basic_index, basic_index_put
 from dovetail.ops.windows import Pair, put_tap, put_windows, read_tap, read_windows, tap_spans
 from dovetail.record.agree import Agree, Growth
 from dovetail.record.samples import Arg, call, calls, error
-from dovetail.tensor.spec import Spec
 from dovetail.tensor.tensor import Tensor
 
 AGREE: Final = Agree.terms(k=Growth(linear=1, plus=1), typical=8)
@@ -75,7 +75,7 @@ _FOUR = Arg((4, 3, 3, 3))
 @op(
     shape=result_shape,
     dtype=one_dtype,
-    canon=canonical,
+    canon=canonical_as("conv2d", 2),
     samples=calls(
         call(Arg((2, 3, 5, 6)), Arg((4, 3, 3, 2)), Arg((4,))),
         call(Arg((2, 4, 6, 5)), Arg((6, 2, 3, 3)), None, (2, 1), (1, 2), (1, 2), 2),
@@ -101,6 +101,7 @@ _FOUR = Arg((4, 3, 3, 3))
     ),
     agree=AGREE,
     backward_name="ConvolutionBackward0",
+    autocast="lower",
 )  # fmt: skip
 def conv2d(
     input: Tensor,
@@ -156,12 +157,8 @@ def _by_taps(input: Tensor, weight: Tensor, stride: Pair, padding: Pair, dilatio
     return out
 
 
-def _gradient_shape(g: Spec, other: Spec, **statics: Any) -> tuple[int, ...]:
-    return tuple(statics["input_shape"] if "input_shape" in statics else statics["weight_shape"])
-
-
 @op(
-    shape=_gradient_shape,
+    shape=gradient_shape,
     dtype=one_dtype,
     internal=True,
     samples=calls(
@@ -217,7 +214,7 @@ def _spread_by_taps(
 
 
 @op(
-    shape=_gradient_shape,
+    shape=gradient_shape,
     dtype=one_dtype,
     internal=True,
     samples=calls(

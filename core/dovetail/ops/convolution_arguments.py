@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dovetail.errors import ArgumentRuntimeError, DtypeError, ShapeError
-from dovetail.ops.windows import Pair, pair
+from dovetail.ops.windows import Pair, sizes_of
 from dovetail.record.rules import Dtypes
 from dovetail.tensor.spec import Spec
 
 Size = int | Sequence[int]
 Padding = tuple[int, ...]
-"""What is added on either side: (rows, columns), or (top, bottom, left, right) where the sides differ."""
+"""What is added on either side: (rows, columns), or (top, bottom, left, right) where the sides differ, also in 3-d."""
 
 
-def _same_padding(kernel: Sequence[int], stride: Pair, dilation: Pair) -> Padding:
+def _same_padding(kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Padding:
     """The padding that keeps the size; of an odd amount the far side gets the larger half."""
-    if stride != (1, 1):
+    if any(step != 1 for step in stride):
         raise ArgumentRuntimeError("padding='same' is not supported for strided convolutions")
     total = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
     near = [t // 2 for t in total]
     if all(t % 2 == 0 for t in total):
-        return near[0], near[1]
-    return near[0], total[0] - near[0], near[1], total[1] - near[1]
+        return tuple(near)
+    return tuple(n for t, half in zip(total, near, strict=True) for n in (half, t - half))
 
 
-def _padding(value: Any, kernel: Sequence[int], stride: Pair, dilation: Pair) -> Padding:
+def _padding(value: Any, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Padding:
+    dims = len(kernel)
     if isinstance(value, str):
         if value == "valid":
-            return 0, 0
+            return (0,) * dims
         if value != "same":
             raise ArgumentRuntimeError(f"Invalid padding string: '{value}' (it may be 'valid' or 'same')")
         return _same_padding(kernel, stride, dilation)
-    if isinstance(value, tuple) and len(value) == 4:
+    if isinstance(value, tuple) and len(value) == 2 * dims:
         return value
-    return pair("padding", value, "convolution")
+    return sizes_of("padding", value, dims, "convolution")
 
 
 def check_numbers(stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int], groups: int) -> None:
@@ -113,33 +114,42 @@ def check_sizes(input: Spec, kernel: Sequence[int], padding: Sequence[Sequence[i
         )
 
 
-def sides(padding: Padding) -> tuple[Pair, Pair]:
-    """What is added before and after the rows, and before and after the columns."""
-    if len(padding) == 4:
-        return (padding[0], padding[1]), (padding[2], padding[3])
-    return (padding[0], padding[0]), (padding[1], padding[1])
+def sides(padding: Padding) -> tuple[Pair, ...]:
+    """What is added before and after each spatial dimension; there are two of these or three."""
+    if len(padding) in (4, 6):
+        return tuple(zip(padding[::2], padding[1::2], strict=True))
+    return tuple((amount, amount) for amount in padding)
 
 
-def canonical(input: Spec, weight: Spec, bias: Spec | None, **statics: Any) -> dict[str, Any]:
-    """Parameters as pairs of numbers, checked against the operands."""
-    stride = pair("stride", statics["stride"], "convolution")
-    dilation = pair("dilation", statics["dilation"], "convolution")
-    groups = int(statics["groups"])
-    check_operands("conv2d", 2, input, weight, bias, max(groups, 1), f"groups={groups}")
-    check_numbers(stride, (0,), dilation, groups)
-    padding = _padding(statics["padding"], weight.shape[2:], stride, dilation)
-    check_numbers(stride, padding, dilation, groups)
-    check_sizes(input, weight.shape[2:], sides(padding), dilation)
-    return {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+def canonical_as(name: str, spatial: int) -> Callable[..., dict[str, Any]]:
+    """The rule that makes the parameters of a convolution tuples, checked against the operands."""
+
+    def rule(input: Spec, weight: Spec, bias: Spec | None, **statics: Any) -> dict[str, Any]:
+        groups = int(statics["groups"])
+        check_operands(name, spatial, input, weight, bias, max(groups, 1), f"groups={groups}")
+        stride = sizes_of("stride", statics["stride"], spatial, "convolution")
+        dilation = sizes_of("dilation", statics["dilation"], spatial, "convolution")
+        check_numbers(stride, (0,), dilation, groups)
+        padding = _padding(statics["padding"], weight.shape[2:], stride, dilation)
+        check_numbers(stride, padding, dilation, groups)
+        check_sizes(input, weight.shape[2:], sides(padding), dilation)
+        return {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+
+    return rule
 
 
-def out_sizes(size: Sequence[int], kernel: Sequence[int], stride: Pair, padding: Padding, dilation: Pair) -> Pair:
-    """Rows and columns of the result."""
-    rows, columns = (
+def out_sizes(
+    size: Sequence[int],
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Padding,
+    dilation: Sequence[int],
+) -> tuple[int, ...]:
+    """The spatial sizes of the result."""
+    return tuple(
         (n + before + after - d * (k - 1) - 1) // s + 1
         for n, k, s, d, (before, after) in zip(size, kernel, stride, dilation, sides(padding), strict=True)
     )
-    return rows, columns
 
 
 def result_shape(
@@ -147,14 +157,20 @@ def result_shape(
     weight: Spec,
     bias: Spec | None,
     *,
-    stride: Pair,
+    stride: Sequence[int],
     padding: Padding,
-    dilation: Pair,
+    dilation: Sequence[int],
     groups: int,
 ) -> tuple[int, ...]:
     """The shape of the result, with a batch where the input has one."""
-    sizes = out_sizes(input.shape[-2:], weight.shape[2:], stride, padding, dilation)
-    return (*input.shape[:-3], weight.shape[0], *sizes)
+    spatial = len(stride)
+    sizes = out_sizes(input.shape[-spatial:], weight.shape[2:], stride, padding, dilation)
+    return (*input.shape[: -spatial - 1], weight.shape[0], *sizes)
+
+
+def gradient_shape(g: Spec, other: Spec, **statics: Any) -> tuple[int, ...]:
+    """The shape of the operand whose gradient is computed, which the parameters give."""
+    return tuple(statics["input_shape"] if "input_shape" in statics else statics["weight_shape"])
 
 
 def one_dtype(inputs: Sequence[Spec | None], statics: dict[str, Any]) -> Dtypes:

@@ -12,23 +12,23 @@ from dovetail.tensor.tensor import Tensor
 Pair = tuple[int, int]
 
 
-def pair(name: str, value: Any, what: str = "window") -> Pair:
-    """Read one number for both dimensions, or one for each."""
+def sizes_of(name: str, value: Any, count: int, what: str = "window") -> tuple[int, ...]:
+    """Read one number for all of ``count`` dimensions, or one for each."""
     if isinstance(value, int):
-        return value, value
+        return (value,) * count
     try:
-        sizes = [v.__index__() for v in value]
+        sizes = tuple(v.__index__() for v in value)
     except (TypeError, AttributeError) as error:
-        raise ArgumentRuntimeError(f"{name} must be an int or a pair of ints, got {value!r}") from error
+        raise ArgumentRuntimeError(f"{name} must be an int or {count} ints, got {value!r}") from error
     if len(sizes) == 1:
-        return sizes[0], sizes[0]
-    if len(sizes) != 2:
+        return sizes * count
+    if len(sizes) != count:
         raise ArgumentRuntimeError(
-            f"expected {name} to be a single integer value or a list of 2 values to match the {what} "
+            f"expected {name} to be a single integer value or a list of {count} values to match the {what} "
             "dimensions, but got "
-            f"{name}={sizes}"
+            f"{name}={list(sizes)}"
         )
-    return sizes[0], sizes[1]
+    return sizes
 
 
 def window_count(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool = False) -> int:

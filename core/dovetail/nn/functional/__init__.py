@@ -37,7 +37,11 @@ from dovetail.nn.functional.activation import threshold_ as threshold_
 from dovetail.nn.functional.attention import scaled_dot_product_attention as scaled_dot_product_attention
 from dovetail.nn.functional.convolution import conv1d as conv1d
 from dovetail.nn.functional.convolution import conv2d as conv2d
+from dovetail.nn.functional.convolution import conv3d as conv3d
+from dovetail.nn.functional.convolution import conv_tbc as conv_tbc
+from dovetail.nn.functional.convolution import conv_transpose1d as conv_transpose1d
 from dovetail.nn.functional.convolution import conv_transpose2d as conv_transpose2d
+from dovetail.nn.functional.convolution import conv_transpose3d as conv_transpose3d
 from dovetail.nn.functional.convolution import pad as pad
 from dovetail.nn.functional.dropout import alpha_dropout as alpha_dropout
 from dovetail.nn.functional.dropout import dropout as dropout
