@@ -194,13 +194,11 @@ class _Advanced:
         self.order = (*self.dims, *self.rest)
 
     def _slices(self, x: Tensor, full: Sequence[Any]) -> Tensor:
-        """Apply what is basic in the index first; where a tensor stands, the whole dimension."""
+        """Apply what is basic in the index first, positions too; where a tensor stands, the whole dimension."""
         basic: list[Any] = []
         for item in full:
             if isinstance(item, Tensor):
                 basic += [slice(None)] * item.ndim if item.dtype is dtypes.bool_ else [slice(None)]
-            elif _is_position(item):
-                basic.append(slice(None))
             else:
                 basic.append(item)
         if all(isinstance(i, slice) and i == slice(None) for i in basic):
@@ -217,11 +215,7 @@ class _Advanced:
             elif isinstance(item, Tensor):
                 self.tensors[dim] = item.to(dtypes.int64)
                 dim += 1
-            elif _is_position(item):
-                at = position(item.__index__(), self.base.shape[dim], dim)
-                self.tensors[dim] = constant(at, dtypes.int64, self.base.device)
-                dim += 1
-            else:
+            elif not _is_position(item):  # a position has taken its dimension away, as in PyTorch and unlike NumPy
                 dim += 1
 
     def _mask(self, mask: Tensor, dim: int) -> None:
@@ -346,7 +340,7 @@ def index_put_(input: Tensor, indices: Sequence[Tensor | None], values: Tensor, 
     return input
 
 
-@front(method=True)
+@front(method=True, autocast={"accelerator": "widest"})
 def index_put(input: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False) -> Tensor:
     """A copy with values put at the positions that a tuple of index tensors names, or added there."""
     return index_put_(input.clone(), indices, values, accumulate)
