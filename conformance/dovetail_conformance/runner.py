@@ -15,6 +15,7 @@ from dovetail_conformance.checks import (
     forms,
     gradients,
     indexing,
+    known,
     promotion,
     semantics,
     system,
@@ -49,6 +50,7 @@ WHOLE: Final[dict[str, Callable[[Session], list[Row]]]] = {
     "transfer": system.transfer,
     "indexing": indexing.indexing,
     "promotion": promotion.promotion,
+    "known": known.known,
 }
 """Checks of the backend."""
 
