@@ -71,11 +71,23 @@ for _front in _registry.fronts():
     if _front.public:
         globals()[_front.name] = _front.function
 
-_LAZY = frozenset({"autograd", "backend", "cuda", "nn", "optim", "random", "saving", "utils"})
+_LAZY = frozenset({"amp", "autograd", "backend", "cuda", "nn", "optim", "random", "saving", "utils"})
 """Parts that are imported when they are first named: a script that needs none of them does not wait for them."""
+
+_AUTOCAST = (
+    "is_autocast_enabled", "set_autocast_enabled",
+    "get_autocast_dtype", "set_autocast_dtype",
+    "is_autocast_cache_enabled", "set_autocast_cache_enabled",
+    "clear_autocast_cache", "is_autocast_available",
+    "is_autocast_cpu_enabled", "set_autocast_cpu_enabled",
+    "get_autocast_cpu_dtype", "set_autocast_cpu_dtype",
+    "get_autocast_gpu_dtype", "set_autocast_gpu_dtype",
+)  # fmt: skip
+"""Switches of autocast."""
 
 _FROM = {
     "Function": "autograd.function",
+    "autocast": "amp.block",
     "compile": "program.compiled",
     "load": "saving",
     "save": "saving",
@@ -83,6 +95,7 @@ _FROM = {
     "iinfo": "limits",
     "synchronize": "dispatch.synchronize",
     "set_printoptions": "printing",
+    **dict.fromkeys(_AUTOCAST, "amp.modes"),
 }
 """Names of the top package that live in such parts."""
 

@@ -47,6 +47,8 @@ class Mode(NamedTuple):
     caching: bool = True
     cache: dict[int, Cached] | None = None
     """Shared by all blocks inside an outermost one."""
+    switched: bool = False
+    """Whether autocast was switched on without a block, which then counts as a rare state by itself."""
 
     def lower(self, kind: str) -> dtypes.dtype:
         """Return the lower precision of a type of device."""

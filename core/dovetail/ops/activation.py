@@ -98,6 +98,7 @@ celu.vjp(input=lambda g, input, *, alpha: select_by(input <= 0, g * (_below(inpu
     dtype=rules.require_floating("softplus"),
     samples=unary(-5, 5, params=({}, {"beta": 2.0, "threshold": 1.0}), errors=(_INTEGERS,)),
     agree=Agree.running(),
+    autocast={"accelerator": "float32"},
 )
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """``log(1 + exp(beta * x)) / beta``, and x itself where ``beta * x`` is above the threshold."""

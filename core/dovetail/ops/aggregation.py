@@ -30,6 +30,7 @@ _SHAPES: tuple[Sample, ...] = (
 
 # ------------------------------------------------------------------------------------------ products
 
+
 def as_rows(input: Tensor, dim: Sequence[int]) -> Tensor:
     """The reduced dimensions in front and made one."""
     kept = [d for d in range(input.ndim) if d not in dim]
@@ -72,10 +73,9 @@ def kept_dims(result: Tensor, shape: Sequence[int], dim: Sequence[int], keepdim:
         errors=(error(IndexError, "Dimension out of range", Arg((2,)), 1),),
     ),
     agree=Agree.terms(k=Growth(linear=1)),
+    autocast="float32",
 )
-def prod(
-    input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype | None = None
-) -> Tensor:
+def prod(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype | None = None) -> Tensor:
     """Product over dimensions (all by default); integers and bools multiply in int64, an empty product is 1.
 
     The gradient is that of the products themselves, hence right at zeros too.
@@ -91,16 +91,13 @@ def prod(
 
 # ------------------------------------------------------------------------------------------ counts, NaN
 
+
 @op(
     method=True,
-    samples=calls(
-        call(Arg((4,), values=[1.0, float("nan"), 2.0, 3.0], grad=False)), *_SHAPES, dtypes=("float",)
-    ),
+    samples=calls(call(Arg((4,), values=[1.0, float("nan"), 2.0, 3.0], grad=False)), *_SHAPES, dtypes=("float",)),
     agree=Agree.terms(k=Growth(log2=1, plus=32)),
 )
-def nansum(
-    input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype | None = None
-) -> Tensor:
+def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype | None = None) -> Tensor:
     """Sum over dimensions in which NaN counts as 0.
 
     >>> import dovetail
@@ -135,15 +132,14 @@ def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
     samples=calls(call(Arg((4,), values=[1.0, float("nan"), 2.0, 3.0], grad=False)), *_SHAPES),
     agree=Agree.terms(k=Growth(log2=1, plus=34)),
 )
-def nanmean(
-    input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype | None = None
-) -> Tensor:
+def nanmean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype | None = None) -> Tensor:
     """Mean over dimensions of the elements that are not NaN."""
     there = sum(input == input, dim, keepdim)
     return nansum(input, dim, keepdim, dtype=dtype) / there
 
 
 # ------------------------------------------------------------------------------------------ exponentials
+
 
 def _logsumexp(input: Tensor, dim: Sequence[int]) -> Tensor:
     if not input.numel():
@@ -166,6 +162,7 @@ def _logsumexp(input: Tensor, dim: Sequence[int]) -> Tensor:
         special=True,
     ),
     agree=Agree.running(),
+    autocast={"accelerator": "float32"},
 )
 def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     """Logarithm of the sum of exponentials over dimensions, without overflow; -inf of nothing.
@@ -180,6 +177,7 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
 
 
 logsumexp.vjp(
-    input=lambda g, input, out, *, specs, dim, keepdim: widened(g, specs[0], dim, keepdim)
-    * exp(input - widened(out, specs[0], dim, keepdim))
+    input=lambda g, input, out, *, specs, dim, keepdim: (
+        widened(g, specs[0], dim, keepdim) * exp(input - widened(out, specs[0], dim, keepdim))
+    )
 )

@@ -300,6 +300,7 @@ def _power_name(input: Spec, other: Spec) -> str:
     agree=Agree.ulp(f32=2, f64=1),
     reference=np.power,
     backward_name=_power_name,
+    autocast={"accelerator": "float32"},
 )
 def power(input: Tensor, other: Tensor | Number) -> Tensor:
     """Each element of ``input`` to the power of ``other``; integers to a negative power give 0, +-1 themselves."""
@@ -323,7 +324,7 @@ def _zero(like: Tensor) -> Tensor:
     return like.new_zeros(())
 
 
-@front(method=["pow", "__pow__"])
+@front(method=["pow", "__pow__"], autocast={"accelerator": "float32"})
 def pow(input: Tensor | Number, exponent: Tensor | Number) -> Tensor:
     """Power of each element. Squares and cubes are products; all else is one correctly bounded power.
 
@@ -365,7 +366,13 @@ def square(input: Tensor) -> Tensor:
     return input * input
 
 
-@op(method=True, inplace=True, samples=unary(low=0.5, high=3), agree=Agree.rounded())
+@op(
+    method=True,
+    inplace=True,
+    samples=unary(low=0.5, high=3),
+    agree=Agree.rounded(),
+    autocast={"accelerator": "float32"},
+)
 def reciprocal(input: Tensor) -> Tensor:
     """1 divided by each element."""
     return div(1, input)  # type: ignore[arg-type]  # a number on the left is lifted like any operand
@@ -382,6 +389,7 @@ def positive(input: Tensor) -> Tensor:
     inplace=True,
     samples=calls(call(Arg((2, 3)), Arg((2, 3)), Arg((3,)), value=0.5)),
     agree=Agree.running(),
+    autocast={"accelerator": "widest"},
 )
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
     """``input + value * tensor1 * tensor2``."""
@@ -393,6 +401,7 @@ def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 
     inplace=True,
     samples=calls(call(Arg((2, 3)), Arg((2, 3)), Arg((3,), low=0.5), value=0.5)),
     agree=Agree.running(),
+    autocast={"accelerator": "widest"},
 )
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
     """``input + value * tensor1 / tensor2``."""

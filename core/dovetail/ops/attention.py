@@ -110,6 +110,7 @@ def attention_weights(query: Tensor, key: Tensor, mask: Tensor | None, is_causal
     ),
     agree=Agree.running(),
     internal=True,
+    autocast="lower",
 )  # fmt: skip
 def attention(
     query: Tensor,
@@ -139,7 +140,7 @@ def _heads(query: Tensor, key: Tensor, value: Tensor, enable_gqa: bool) -> tuple
     return _repeated(key, count), _repeated(value, count)
 
 
-@front(method=False)
+@front(method=False, autocast="lower")
 def scaled_dot_product_attention(
     query: Tensor,
     key: Tensor,

@@ -135,6 +135,7 @@ def _errors() -> tuple[Any, ...]:
         errors=_errors(),
     ),
     agree=Agree.running(),
+    autocast="float32",
 )
 def nll_loss(
     input: Tensor,
@@ -322,6 +323,7 @@ def _entropy_dtypes(inputs: Sequence[Spec | None], statics: dict[str, Any]) -> D
     ),
     agree=Agree.running(),
     backward_name="NllLossBackward0",
+    autocast="float32",
 )
 def cross_entropy(
     input: Tensor,

@@ -64,13 +64,12 @@ def _matmul_name(input: Spec, other: Spec) -> str:
         call(Arg((0, 3)), Arg((3, 2))),
         dtypes=NUMERIC,
         errors=(
-            error(
-                RuntimeError, "mat1 and mat2 shapes cannot be multiplied (3x4 and 3x4)", Arg((3, 4)), Arg((3, 4))
-            ),
+            error(RuntimeError, "mat1 and mat2 shapes cannot be multiplied (3x4 and 3x4)", Arg((3, 4)), Arg((3, 4))),
         ),
     ),
     agree=Agree.terms(k=Growth(linear=1), typical=8),
     backward_name=_matmul_name,
+    autocast="lower",
 )
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """Matrix product of the last two dimensions, batches broadcast; vectors count as a row or a column.
@@ -120,7 +119,7 @@ def _right_gradient(g: Tensor, a: Tensor, other: Tensor) -> Tensor:
     return right.reshape(-1, *other.shape, 1).sum(0).squeeze(-1)
 
 
-@op(method=True, samples=calls(call(Arg((2, 3)), Arg((3, 4)))), agree=Agree.terms(k=Growth(linear=1)))
+@op(method=True, samples=calls(call(Arg((2, 3)), Arg((3, 4)))), agree=Agree.terms(k=Growth(linear=1)), autocast="lower")
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """Product of two matrices."""
     if input.ndim != 2 or mat2.ndim != 2:
@@ -128,7 +127,12 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
     return matmul(input, mat2)
 
 
-@op(method=True, samples=calls(call(Arg((2, 2, 3)), Arg((2, 3, 4)))), agree=Agree.terms(k=Growth(linear=1)))
+@op(
+    method=True,
+    samples=calls(call(Arg((2, 2, 3)), Arg((2, 3, 4)))),
+    agree=Agree.terms(k=Growth(linear=1)),
+    autocast="lower",
+)
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """Products of two batches of matrices."""
     if input.ndim != 3 or mat2.ndim != 3 or input.shape[0] != mat2.shape[0]:
@@ -139,7 +143,12 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     return matmul(input, mat2)
 
 
-@op(method=True, samples=calls(call(Arg((3, 2)), Arg((2,)))), agree=Agree.terms(k=Growth(linear=1)))
+@op(
+    method=True,
+    samples=calls(call(Arg((3, 2)), Arg((2,)))),
+    agree=Agree.terms(k=Growth(linear=1)),
+    autocast={"cpu": "as is", "accelerator": "lower"},
+)
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """Product of a matrix and a vector."""
     if input.ndim != 2 or vec.ndim != 1:
@@ -147,7 +156,12 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
     return matmul(input, vec)
 
 
-@op(method=True, samples=calls(call(Arg((5,)), Arg((5,)))), agree=Agree.terms(k=Growth(linear=1)))
+@op(
+    method=True,
+    samples=calls(call(Arg((5,)), Arg((5,)))),
+    agree=Agree.terms(k=Growth(linear=1)),
+    autocast={"cpu": "as is", "accelerator": "widest"},
+)
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """Sum of the products of two vectors."""
     if input.ndim != 1 or tensor.ndim != 1:

@@ -10,17 +10,20 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
+from dovetail.dispatch.autocast import adapted, suspended
 from dovetail.dispatch.forms import functions_of
 from dovetail.dispatch.inplace import inplace_of
+from dovetail.dispatch.state import state
 from dovetail.errors import ArgumentError, ArgumentTypeError
 from dovetail.record import registry
+from dovetail.record.autocast import policy
 from dovetail.record.op import Canon, NoDecomposition, Op, ValueCheck
 from dovetail.record.signature import ALIASES, Live, Signature
 from dovetail.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
     from dovetail.record.agree import Agree
-    from dovetail.record.autocast import Rule
+    from dovetail.record.autocast import Autocast, Rule
     from dovetail.record.rules import DtypeRule, ShapeRule
     from dovetail.record.samples import Samples
 
@@ -176,22 +179,41 @@ def _bind(record: Op, function: Callable[..., Any], bare: Callable[..., Any]) ->
             setattr(Tensor, f"__i{operator}__", written)
 
 
-def front(*, method: bool | Sequence[str] = False, public: bool = True) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def front(
+    *,
+    method: bool | Sequence[str] = False,
+    public: bool = True,
+    autocast: Rule | Mapping[str, Rule] | None = None,
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a public function that only chooses between ops by the form of the call, and bind it to Tensor.
 
-    With ``public=False`` it is a method only; names that end in an underscore always are.
+    With ``public=False`` it is a method only; names that end in an underscore always are. ``autocast`` is for the few
+    whose rule is not that of the ops they lead to.
     """
+    rules = policy(autocast)
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         name = function.__name__
         methods = (name,) if method is True else tuple(method or ())
-        outward = aliased(function)
-        registry.add_front(registry.Front(name, outward, methods, public and not name.endswith("_")))
+        outward = aliased(function) if rules is None else converting(aliased(function), rules)
+        registry.add_front(registry.Front(name, outward, methods, public and not name.endswith("_"), rules))
         for bound in methods:
             setattr(Tensor, bound, outward)
         return function
 
     return decorate
+
+
+def converting(function: Callable[P, R], rules: Autocast) -> Callable[P, R]:
+    """Let a front convert its inputs as autocast wants them."""
+
+    @functools.wraps(function)
+    def outward(*args: P.args, **params: P.kwargs) -> R:
+        if state.special and (cast := adapted(outward.__name__, rules, args, params)):
+            return suspended(lambda: function(*cast[0], **cast[1]))  # type: ignore[no-any-return]  # what it returns
+        return function(*args, **params)
+
+    return outward
 
 
 def aliased(function: Callable[P, R]) -> Callable[P, R]:

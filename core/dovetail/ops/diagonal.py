@@ -241,6 +241,7 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
         errors=(error(RuntimeError, "trace: expected a matrix, but got tensor with dim 1", Arg((3,))),),
     ),
     agree=Agree.terms(k=Growth(log2=1, plus=32)),
+    autocast={"cpu": "float32"},
 )
 def trace(input: Tensor) -> Tensor:
     """Sum of the main diagonal of a matrix.
@@ -282,9 +283,7 @@ def _triangle(name: str) -> Callable[[Callable[P, R]], OpFunction[P, R]]:
             call(Arg((3, 3)), diagonal=-1),
             call(Arg((0, 3))),
             dtypes=ALL,
-            errors=(
-                error(RuntimeError, f"{name}: input tensor must have at least 2 dimensions", Arg((3,))),
-            ),
+            errors=(error(RuntimeError, f"{name}: input tensor must have at least 2 dimensions", Arg((3,))),),
         ),
         agree=Agree.exact(),
     )

@@ -106,9 +106,7 @@ def _sizes(inputs: Sequence[Labels], operands: Sequence[Tensor]) -> dict[Label, 
         for n, size in zip(labels, x.shape, strict=True):
             if own.setdefault(n, size) != size:
                 raise ShapeError(
-                    f"einsum(): subscript {n} is repeated for operand {i} but the sizes don't match, {size} "
-                    "!= "
-                    f"{own[n]}"
+                    f"einsum(): subscript {n} is repeated for operand {i} but the sizes don't match, {size} != {own[n]}"
                 )
             if sizes.setdefault(n, size) not in (size, 1) and size != 1:
                 raise ShapeError(
@@ -193,9 +191,7 @@ def _next_pair(terms: list[Labels], output: Labels, sizes: dict[Label, int]) -> 
         errors=(
             error(
                 RuntimeError,
-                "einsum(): subscript j has size 4 for operand 1 which does not broadcast with previously "
-                "seen "
-                "size 3",
+                "einsum(): subscript j has size 4 for operand 1 which does not broadcast with previously seen size 3",
                 [Arg((2, 3)), Arg((4, 5))],
                 "ij,jk",
             ),
@@ -208,6 +204,7 @@ def _next_pair(terms: list[Labels], output: Labels, sizes: dict[Label, int]) -> 
         ),
     ),
     agree=_TERMS,
+    autocast={"accelerator": "lower"},
 )
 def contract(operands: Sequence[Tensor], equation: str) -> Tensor:
     """Sums of products of elements, as an equation of letters says: see ``einsum``."""
@@ -227,7 +224,7 @@ def contract(operands: Sequence[Tensor], equation: str) -> Tensor:
     return permute(x, tuple(labels.index(n) for n in output))
 
 
-@front()
+@front(autocast={"accelerator": "lower"})
 def einsum(equation: Any, *operands: Any) -> Tensor:
     """Sums of products over letters that the result does not have: ``einsum("ij,jk->ik", a, b)`` is ``a @ b``.
 
@@ -269,8 +266,7 @@ def _word(labels: Sequence[Any]) -> str:
         errors=(
             error(
                 RuntimeError,
-                "contracted dimensions need to match, but first has size 3 in dim 1 and second has size 4 in "
-                "dim 0",
+                "contracted dimensions need to match, but first has size 3 in dim 1 and second has size 4 in dim 0",
                 Arg((2, 3)),
                 Arg((4, 5)),
                 1,
@@ -278,6 +274,7 @@ def _word(labels: Sequence[Any]) -> str:
         ),
     ),
     agree=_TERMS,
+    autocast={"accelerator": "widest"},
 )
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     """Sums of products over dimensions of both: the last of ``a`` and first of ``b``, or two lists.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, ParamSpec, TypeVar
 
 import numpy as np
@@ -15,6 +15,7 @@ from dovetail.ops.definition import NoDecomposition, Number, OpFunction, op
 from dovetail.ops.precision import floating_only, in_double, in_single, number
 from dovetail.record import rules
 from dovetail.record.agree import Agree
+from dovetail.record.autocast import Rule
 from dovetail.record.samples import Arg, Samples, binary, call, calls, error, unary
 from dovetail.tensor.tensor import Tensor
 
@@ -27,7 +28,10 @@ R = TypeVar("R")
 
 
 def function_of_one(
-    agree: Agree, samples: Samples, reference: Callable[..., Any] | None = None
+    agree: Agree,
+    samples: Samples,
+    reference: Callable[..., Any] | None = None,
+    autocast: Rule | Mapping[str, Rule] | None = None,
 ) -> Callable[[Callable[P, R]], OpFunction[P, R]]:
     """The record of a smooth function of one number: integers become floating; also as methods."""
     return op(
@@ -38,13 +42,18 @@ def function_of_one(
         samples=samples,
         agree=agree,
         reference=reference,
+        autocast=autocast,
     )
+
+
+WIDE_ON_ACCELERATORS: Final[Mapping[str, Rule]] = {"accelerator": "float32"}
+"""The autocast rule of functions that leave the range of 16 bits, or need more than its digits."""
 
 
 # ------------------------------------------------------------------------------------------ exponentials
 
 
-@function_of_one(Agree.ulp(f32=3, f64=1.5), unary(-5, 5), np.exp)
+@function_of_one(Agree.ulp(f32=3, f64=1.5), unary(-5, 5), np.exp, autocast=WIDE_ON_ACCELERATORS)
 def exp(input: Tensor) -> Tensor:
     """e to the power of each element."""
     raise NoDecomposition
@@ -67,7 +76,7 @@ def exp2(input: Tensor) -> Tensor:
 exp2.vjp(input=lambda g, out: g * out * LN2)
 
 
-@function_of_one(Agree.ulp(f32=2.5, f64=1.5), unary(-2, 2), np.expm1)
+@function_of_one(Agree.ulp(f32=2.5, f64=1.5), unary(-2, 2), np.expm1, autocast=WIDE_ON_ACCELERATORS)
 def expm1(input: Tensor) -> Tensor:
     """``exp(x) - 1`` of each element, without the loss of digits near 0.
 
@@ -104,7 +113,7 @@ sigmoid.vjp(input=lambda g, out: g * (1 - out) * out)
 # ------------------------------------------------------------------------------------------ logarithms
 
 
-@function_of_one(Agree.ulp(f32=3, f64=1.5), unary(0.1, 5), np.log)
+@function_of_one(Agree.ulp(f32=3, f64=1.5), unary(0.1, 5), np.log, autocast=WIDE_ON_ACCELERATORS)
 def log(input: Tensor) -> Tensor:
     """Natural logarithm of each element; -inf of 0, NaN of negative numbers."""
     raise NoDecomposition
@@ -113,7 +122,7 @@ def log(input: Tensor) -> Tensor:
 log.vjp(input=lambda g, input: g / input)
 
 
-@function_of_one(Agree.ulp(f32=3, f64=1.5), unary(0.1, 5), np.log2)
+@function_of_one(Agree.ulp(f32=3, f64=1.5), unary(0.1, 5), np.log2, autocast=WIDE_ON_ACCELERATORS)
 def log2(input: Tensor) -> Tensor:
     """Logarithm to the base 2 of each element."""
     raise NoDecomposition
@@ -122,7 +131,7 @@ def log2(input: Tensor) -> Tensor:
 log2.vjp(input=lambda g, input: g / (input * LN2))
 
 
-@function_of_one(Agree.ulp(f32=3, f64=1.5), unary(0.1, 5), np.log10)
+@function_of_one(Agree.ulp(f32=3, f64=1.5), unary(0.1, 5), np.log10, autocast=WIDE_ON_ACCELERATORS)
 def log10(input: Tensor) -> Tensor:
     """Logarithm to the base 10 of each element."""
     raise NoDecomposition
@@ -131,7 +140,7 @@ def log10(input: Tensor) -> Tensor:
 log10.vjp(input=lambda g, input: g / (input * LN10))
 
 
-@function_of_one(Agree.ulp(f32=2, f64=1.5), unary(-0.9, 3), np.log1p)
+@function_of_one(Agree.ulp(f32=2, f64=1.5), unary(-0.9, 3), np.log1p, autocast=WIDE_ON_ACCELERATORS)
 def log1p(input: Tensor) -> Tensor:
     """``log(1 + x)`` of each element, without the loss of digits near 0.
 
@@ -192,7 +201,7 @@ def _rsqrt(input: Tensor) -> Tensor:
     return 1 / sqrt(input)
 
 
-@function_of_one(Agree.ulp(f32=1, f64=1), unary(0.1, 5))
+@function_of_one(Agree.ulp(f32=1, f64=1), unary(0.1, 5), autocast=WIDE_ON_ACCELERATORS)
 def rsqrt(input: Tensor) -> Tensor:
     """``1 / sqrt(x)`` of each element; inf of 0.
 

@@ -177,6 +177,7 @@ index_add.vjp(
         dtypes=ALL,
     ),
     agree=Agree.exact(),
+    autocast={"cpu": "widest"},
 )
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """``input`` with the slices of ``source`` put at positions of a dimension; of repeated positions the last wins."""
@@ -322,7 +323,7 @@ scatter_add_elements.vjp(
 )
 
 
-@front(method=True)
+@front(method=True, autocast={"accelerator": "widest"})
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """``input`` with elements of ``src`` added at the positions of ``index``; repeated positions accumulate."""
     return scatter_add_elements(input, dim, index, _cut(src, index))

@@ -78,6 +78,7 @@ def _cat_shape(tensors: Sequence[Spec], *, dim: int) -> tuple[int, ...]:
         ),
     ),
     agree=Agree.exact(),
+    autocast="widest",
 )
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """The tensors one after the other along a dimension; all other sizes must be equal, dtypes promote.
@@ -146,6 +147,7 @@ def _stack_shape(tensors: Sequence[Spec], *, dim: int) -> tuple[int, ...]:
         ),
     ),
     agree=Agree.exact(),
+    autocast="widest",
 )
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors of one shape side by side along a new dimension.

@@ -148,6 +148,7 @@ def _layer_shapes(
     ),
     agree=Agree.running(),
     backward_name="NativeLayerNormBackward0",
+    autocast={"accelerator": "float32"},
 )  # fmt: skip
 def layer_norm(
     input: Tensor,
@@ -201,6 +202,7 @@ def _layer_gradient(
         ),
     ),
     agree=Agree.running(),
+    autocast={"accelerator": "float32"},
 )
 def rms_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
@@ -241,6 +243,7 @@ def rms_norm(
     ),
     agree=Agree.running(),
     backward_name="NativeGroupNormBackward0",
+    autocast={"accelerator": "float32"},
 )  # fmt: skip
 def group_norm(
     input: Tensor,

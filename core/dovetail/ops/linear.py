@@ -69,6 +69,7 @@ def _name(input: Spec, weight: Spec, bias: Spec | None) -> str:
     ),
     agree=Agree.terms(k=Growth(linear=1, plus=1)),
     backward_name=_name,
+    autocast="lower",
 )
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``input @ weight.T + bias``.

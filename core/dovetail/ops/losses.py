@@ -86,6 +86,7 @@ def mse_loss_backward(grad: Tensor, input: Tensor, target: Tensor, reduction: st
     dtype=_floating("mse_loss"),
     samples=calls(*_PAIRS, errors=(_WORD, _SIZES, _LONG)),
     agree=Agree.running(),
+    autocast="float32",
 )
 def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """Squared differences ``(x - y)**2``: their mean, their sum, or each of them.
@@ -112,6 +113,7 @@ def _mse_gradient(g: Tensor, input: Tensor, target: Tensor, *, reduction: str, n
     dtype=_floating("l1_loss"),
     samples=calls(*_PAIRS, errors=(_WORD, _SIZES, _LONG)),
     agree=Agree.running(),
+    autocast="float32",
 )
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """Absolute differences ``abs(x - y)``: their mean, their sum, or each of them."""
@@ -139,6 +141,7 @@ def _smooth_shape(input: Spec, target: Spec, *, reduction: str, beta: float) -> 
         ),
     ),
     agree=Agree.running(),
+    autocast="float32",
 )
 def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """``(x - y)**2 / (2 beta)`` where ``abs(x - y) < beta``, ``abs(x - y) - beta / 2`` elsewhere.
@@ -173,6 +176,7 @@ def _huber_shape(input: Spec, target: Spec, *, reduction: str, delta: float) -> 
         ),
     ),
     agree=Agree.running(),
+    autocast="float32",
 )
 def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
     """``(x - y)**2 / 2`` where ``abs(x - y) <= delta``, ``delta * (abs(x - y) - delta / 2)`` elsewhere."""
@@ -245,6 +249,7 @@ def _bounded_log(x: Tensor) -> Tensor:
         ),
     ),
     agree=Agree.running(),
+    autocast={"cpu": "float32", "accelerator": "refused"},
 )
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
@@ -298,6 +303,7 @@ def _bce_gradient(
         errors=(_WORD, _SIZES, _LONG),
     ),
     agree=Agree.running(),
+    autocast="float32",
 )
 def binary_cross_entropy_with_logits(
     input: Tensor,
@@ -330,6 +336,7 @@ def binary_cross_entropy_with_logits(
         errors=(_WORD, _SIZES, _LONG),
     ),
     agree=Agree.running(),
+    autocast="float32",
 )
 def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """``y (log(y) - x)`` for log-probabilities x, 0 where y is 0; ``log_target``: y is a logarithm too."""

@@ -70,6 +70,7 @@ def _check_batches(batch1: Tensor, batch2: Tensor) -> None:
         ),
     ),
     agree=_TERMS,
+    autocast="lower",
 )
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """``beta * input + alpha * (mat1 @ mat2)`` of matrices.
@@ -100,6 +101,7 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha:
         ),
     ),
     agree=_TERMS,
+    autocast={"accelerator": "lower"},
 )
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """``beta * input + alpha * (mat @ vec)`` of a matrix and a vector."""
@@ -114,6 +116,7 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: N
     inplace=True,
     samples=calls(call(Arg((2, 3)), Arg((2,)), Arg((3,))), call(Arg((3,)), Arg((2,)), Arg((3,)), alpha=2)),
     agree=_TERMS,
+    autocast={"accelerator": "lower"},
 )
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """``beta * input + alpha * outer(vec1, vec2)``."""
@@ -137,10 +140,9 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: 
         ),
     ),
     agree=_TERMS,
+    autocast="lower",
 )
-def baddbmm(
-    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1
-) -> Tensor:
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """``beta * input + alpha * (batch1 @ batch2)`` of batches of matrices."""
     _check_batches(batch1, batch2)
     return _added(input, matmul(batch1, batch2), beta, alpha)
@@ -151,10 +153,9 @@ def baddbmm(
     inplace=True,
     samples=calls(call(Arg((2, 2)), Arg((3, 2, 4)), Arg((3, 4, 2)), beta=2)),
     agree=_TERMS,
+    autocast="lower",
 )
-def addbmm(
-    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1
-) -> Tensor:
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """``beta * input + alpha * sum(batch1 @ batch2)``, summed over the batch."""
     _check_batches(batch1, batch2)
     count, rows, inner_size = batch1.shape
@@ -172,9 +173,7 @@ def addbmm(
         call(Arg((2,)), Arg((3,))),
         call(Arg((0,)), Arg((3,))),
         dtypes=NUMERIC,
-        errors=(
-            error(RuntimeError, "outer: Expected 1-D argument self, but got 2-D", Arg((2, 2)), Arg((2,))),
-        ),
+        errors=(error(RuntimeError, "outer: Expected 1-D argument self, but got 2-D", Arg((2, 2)), Arg((2,))),),
     ),
     agree=Agree.exact(),
 )
@@ -204,9 +203,7 @@ def ger(input: Tensor, vec2: Tensor) -> Tensor:
         call(Arg((2, 3)), Arg((4, 3))),
         call(Arg((3,)), Arg((3,))),
         call(Arg(()), Arg((3,))),
-        errors=(
-            error(RuntimeError, "inner() the last dimension must match", Arg((2,)), Arg((3,))),
-        ),
+        errors=(error(RuntimeError, "inner() the last dimension must match", Arg((2,)), Arg((3,))),),
     ),
     agree=Agree.terms(k=Growth(linear=1), typical=8),
 )
@@ -231,7 +228,12 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
     return reshape(product, (*input.shape[:-1], *other.shape[:-1]))
 
 
-@op(method=True, samples=calls(call(Arg((5,)), Arg((5,)))), agree=Agree.terms(k=Growth(linear=1), typical=8))
+@op(
+    method=True,
+    samples=calls(call(Arg((5,)), Arg((5,)))),
+    agree=Agree.terms(k=Growth(linear=1), typical=8),
+    autocast={"cpu": "as is", "accelerator": "widest"},
+)
 def vdot(input: Tensor, other: Tensor) -> Tensor:
     """Sum of the products of two vectors."""
     return dot(input, other)
@@ -269,6 +271,7 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
         errors=(error(RuntimeError, "no dimension of size 3 in input", Arg((2,)), Arg((2,))),),
     ),
     agree=Agree.running(),
+    autocast={"accelerator": "widest"},
 )
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     """The vector product along a dimension of size 3: the first one, if none is named.
@@ -285,8 +288,7 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     at = normalize_dim(dim, input.ndim)
     if input.shape[at] != 3 or other.shape[at] != 3:
         raise ShapeError(
-            f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.shape[at]} and "
-            f"{other.shape[at]}"
+            f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.shape[at]} and {other.shape[at]}"
         )
     a: list[Any] = [select(input, at, i) for i in range(3)]
     b: list[Any] = [select(other, at, i) for i in range(3)]
@@ -313,9 +315,7 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
             [0, 1]])
     """
     if input.ndim < 2 or input.shape[-1] != input.shape[-2]:
-        raise ShapeError(
-            f"linalg.matrix_power: A must be batches of square matrices, but they are {list(input.shape)}"
-        )
+        raise ShapeError(f"linalg.matrix_power: A must be batches of square matrices, but they are {list(input.shape)}")
     if n < 0:
         raise ArgumentRuntimeError(f"matrix_power: negative powers need an inverse, got n = {n}")
     if n == 0:
@@ -349,9 +349,7 @@ def _splits(sizes: list[int]) -> dict[tuple[int, int], int]:
     for length in range(1, count):
         for i in range(count - length):
             j = i + length
-            prices = {
-                k: cost[i, k] + cost[k + 1, j] + sizes[i] * sizes[k + 1] * sizes[j + 1] for k in range(i, j)
-            }
+            prices = {k: cost[i, k] + cost[k + 1, j] + sizes[i] * sizes[k + 1] * sizes[j + 1] for k in range(i, j)}
             best[i, j] = min(prices, key=prices.__getitem__)
             cost[i, j] = prices[best[i, j]]
     return best

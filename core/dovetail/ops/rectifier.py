@@ -107,6 +107,7 @@ leaky_relu.vjp(input=lambda g, input, *, negative_slope: leaky_relu_backward(g, 
     ),
     agree=Agree.running(),
     backward_name="PreluKernelBackward0",
+    autocast="lower",
 )
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """Each element where it is positive, ``weight`` times it elsewhere (arXiv:1502.01852).

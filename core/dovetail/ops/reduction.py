@@ -49,6 +49,7 @@ def _reduction_name(word: str) -> Callable[..., str]:
     samples=calls(*_SHAPES, call(Arg((0, 3))), call(Arg((0, 3)), 0), dtypes=ALL),
     agree=Agree.terms(k=Growth(log2=1, plus=32)),
     backward_name=_reduction_name("Sum"),
+    autocast={"accelerator": "float32"},
 )
 def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None) -> Tensor:
     """Sum over dimensions (all by default); integers and bools add up in int64, an empty sum is 0.
@@ -231,9 +232,7 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
     """The smallest and the largest element, of all or along a dimension; NaN if there is one."""
     reduced = input.shape if dim is None else (input.shape[dim],) if input.ndim else ()
     if 0 in reduced:
-        raise ShapeError(
-            "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
-        )
+        raise ShapeError("aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.")
     return MinMax(amin(input, dim, keepdim), amax(input, dim, keepdim))
 
 

@@ -39,9 +39,7 @@ def _samples(kinds: tuple[str, ...], *errors: Any, **ranges: Any) -> Samples:
     )
 
 
-def scanned(
-    combine: Callable[[Any, Any], Any], parts: tuple[Tensor, ...], dim: int
-) -> tuple[Tensor, ...]:
+def scanned(combine: Callable[[Any, Any], Any], parts: tuple[Tensor, ...], dim: int) -> tuple[Tensor, ...]:
     """The running combination of slices, in ceil(log2 n) steps of doubling distance.
 
     ``combine(earlier, later)`` is associative and takes and gives one tuple of tensors for all parts. (W. D.
@@ -70,6 +68,7 @@ def scanned(
     inplace=True,
     samples=_samples(ALL),
     agree=Agree.terms(k=Growth(linear=1)),
+    autocast={"accelerator": "float32"},
 )
 def cumsum(input: Tensor, dim: int, *, dtype: Dtype | None = None) -> Tensor:
     """Sum of all elements up to each one along a dimension; integers and bools add up in int64.
@@ -100,6 +99,7 @@ def _product(earlier: tuple[Any], later: tuple[Any]) -> tuple[Any]:
     inplace=True,
     samples=_samples(ALL),
     agree=Agree.terms(k=Growth(linear=1)),
+    autocast={"accelerator": "float32"},
 )
 def cumprod(input: Tensor, dim: int, *, dtype: Dtype | None = None) -> Tensor:
     """Product of all elements up to each one along a dimension; integers and bools multiply in int64.

@@ -89,6 +89,7 @@ def softmax_backward(grad: Tensor, output: Tensor, dim: int) -> Tensor:
     method=True,
     samples=_samples("softmax"),
     agree=Agree.running(),
+    autocast={"accelerator": "float32"},
 )
 def softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tensor:
     """``exp(x) / sum(exp(x))`` along a dimension; NaN where the largest element is infinite or NaN.
@@ -128,6 +129,7 @@ def log_softmax_backward(grad: Tensor, output: Tensor, dim: int) -> Tensor:
     method=True,
     samples=_samples("log_softmax"),
     agree=Agree.running(),
+    autocast={"accelerator": "float32"},
 )
 def log_softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tensor:
     """``x - log(sum(exp(x)))`` along a dimension: the logarithm of softmax, also where that is 0."""

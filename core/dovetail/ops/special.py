@@ -13,7 +13,7 @@ from dovetail.errors import ArgumentRuntimeError
 from dovetail.ops.arithmetic import power
 from dovetail.ops.comparison import select_by
 from dovetail.ops.definition import front, op
-from dovetail.ops.exponential import exp, expm1, function_of_one, log, log1p, sqrt
+from dovetail.ops.exponential import WIDE_ON_ACCELERATORS, exp, expm1, function_of_one, log, log1p, sqrt
 from dovetail.ops.precision import in_double
 from dovetail.ops.rounding import floor, round
 from dovetail.ops.trigonometric import sin, tan
@@ -139,7 +139,7 @@ def _erfinv(x: Tensor) -> Tensor:
     return quantile * streams.SQRT_HALF
 
 
-@function_of_one(Agree.running(), unary(-0.95, 0.95))
+@function_of_one(Agree.running(), unary(-0.95, 0.95), autocast=WIDE_ON_ACCELERATORS)
 def erfinv(input: Tensor) -> Tensor:
     """The inverse of erf: infinite at -1 and 1, NaN beyond.
 

@@ -84,9 +84,7 @@ def _variance(x: Tensor, dim: Sequence[int], keepdim: bool, correction: Number) 
     return squares / _freedom(x.shape, dim, correction)
 
 
-def _spread_gradient(
-    g: Tensor, input: Tensor, specs: Any, dim: Any, keepdim: bool, correction: Number
-) -> Any:
+def _spread_gradient(g: Tensor, input: Tensor, specs: Any, dim: Any, keepdim: bool, correction: Number) -> Any:
     freedom = count(input.shape, dim) - correction
     factor = 2 / freedom if freedom else math.inf
     return widened(g, specs[0], dim, keepdim) * ((input - mean(input, dim, True)) * factor)
@@ -265,6 +263,7 @@ def _norm_of(x: Tensor, p: float, dim: Any, keepdim: bool) -> Tensor:
     ),
     agree=Agree.running(),
     backward_name="LinalgVectorNormBackward0",
+    autocast={"accelerator": "float32"},
 )
 def norm(
     input: Tensor,

@@ -10,7 +10,7 @@ import numpy as np
 from dovetail import dtypes
 from dovetail.ops.comparison import select_by
 from dovetail.ops.definition import NoDecomposition, Number, op
-from dovetail.ops.exponential import LN2, exp, expm1, function_of_one, log, log1p, rsqrt, sqrt
+from dovetail.ops.exponential import LN2, WIDE_ON_ACCELERATORS, exp, expm1, function_of_one, log, log1p, rsqrt, sqrt
 from dovetail.ops.precision import in_double
 from dovetail.record import rules
 from dovetail.record.agree import Agree
@@ -34,7 +34,7 @@ def cos(input: Tensor) -> Tensor:
     raise NoDecomposition
 
 
-@function_of_one(_NARROW, unary(-1.4, 1.4), np.tan)
+@function_of_one(_NARROW, unary(-1.4, 1.4), np.tan, autocast=WIDE_ON_ACCELERATORS)
 def tan(input: Tensor) -> Tensor:
     """Tangent of each element, in radians."""
     raise NoDecomposition
@@ -47,13 +47,13 @@ tan.vjp(input=lambda g, out: g * (out * out + 1))
 # ------------------------------------------------------------------------------------------ their inverses
 
 
-@function_of_one(_NARROW, unary(-0.9, 0.9), np.arcsin)
+@function_of_one(_NARROW, unary(-0.9, 0.9), np.arcsin, autocast=WIDE_ON_ACCELERATORS)
 def asin(input: Tensor) -> Tensor:
     """Angle in [-pi/2, pi/2] with that sine; NaN outside of [-1, 1]."""
     raise NoDecomposition
 
 
-@function_of_one(_NARROW, unary(-0.9, 0.9), np.arccos)
+@function_of_one(_NARROW, unary(-0.9, 0.9), np.arccos, autocast=WIDE_ON_ACCELERATORS)
 def acos(input: Tensor) -> Tensor:
     """Angle in [0, pi] with that cosine; NaN outside of [-1, 1]."""
     raise NoDecomposition
@@ -67,6 +67,7 @@ def acos(input: Tensor) -> Tensor:
     samples=binary(right=(0.5, 2), scalars=(1.5,)),
     agree=_NARROW,
     reference=np.arctan2,
+    autocast={"accelerator": "widest"},
 )
 def atan2(input: Tensor, other: Tensor | Number) -> Tensor:
     """Angle in [-pi, pi] of the point whose ordinate is ``input`` and whose abscissa is ``other``.
@@ -132,13 +133,13 @@ def _cosh(input: Tensor) -> Tensor:
     return select_by(size > _LARGE, _half_exp(size), e * 0.5 + 0.5 / e)
 
 
-@function_of_one(_NARROW, unary(-3, 3), np.sinh)
+@function_of_one(_NARROW, unary(-3, 3), np.sinh, autocast=WIDE_ON_ACCELERATORS)
 def sinh(input: Tensor) -> Tensor:
     """Hyperbolic sine of each element."""
     return in_double(_sinh, input)
 
 
-@function_of_one(_NARROW, unary(-3, 3), np.cosh)
+@function_of_one(_NARROW, unary(-3, 3), np.cosh, autocast=WIDE_ON_ACCELERATORS)
 def cosh(input: Tensor) -> Tensor:
     """Hyperbolic cosine of each element."""
     return in_double(_cosh, input)

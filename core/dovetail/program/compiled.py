@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, Final
 
+from dovetail.dispatch import autocast
 from dovetail.errors import CaptureError
 from dovetail.program.program import Program, capture
 from dovetail.tensor.tensor import Tensor
@@ -38,7 +39,7 @@ class Compiled:
     def __call__(self, *args: Any, **params: Any) -> Any:
         """Run the step: eagerly the first time, as a program afterwards."""
         tensors, rest = _split(args, params)
-        key = (rest, tuple(t._spec for t in tensors))
+        key = (rest, tuple(t._spec for t in tensors), autocast.key())
         if key not in self._warm:
             self._warm.add(key)
             return self.function(*args, **params)

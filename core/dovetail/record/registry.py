@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from dovetail.errors import ArgumentError
 
 if TYPE_CHECKING:
+    from dovetail.record.autocast import Autocast
     from dovetail.record.op import Op
 
 _ops: Final[dict[str, Op]] = {}
@@ -23,6 +24,7 @@ class Front(NamedTuple):
     methods: tuple[str, ...]
     public: bool
     """Whether it is also a function of the top package, and not only a method."""
+    autocast: Autocast | None = None
 
 
 def add(op: Op) -> None:
