@@ -16,6 +16,7 @@ from dovetail_conformance.checks import (
     gradients,
     indexing,
     known,
+    precision,
     promotion,
     semantics,
     system,
@@ -51,6 +52,7 @@ WHOLE: Final[dict[str, Callable[[Session], list[Row]]]] = {
     "indexing": indexing.indexing,
     "promotion": promotion.promotion,
     "known": known.known,
+    "precision": precision.precision,
 }
 """Checks of the backend."""
 
