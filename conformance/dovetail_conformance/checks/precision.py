@@ -117,7 +117,7 @@ PRODUCTS: Final[tuple[Product, ...]] = (
         lambda x, g: np.moveaxis(g, 1, 0).reshape(g.shape[1], -1),
         lambda x, g: np.moveaxis(x, 1, -1).reshape(-1, x.shape[1]),
         lambda out: out.reshape(out.shape[:2]),
-        text="b, a, (2, 2, 1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1), 1",
+        text="b, a, (2, 2, 1, 1), (1, 1), (0, 0), (1, 1), 1",
     ),
 )
 

@@ -67,7 +67,7 @@ def _name(input: Spec, weight: Spec, bias: Spec | None) -> str:
             error(RuntimeError, "to have the same dtype", Arg((2, 3)), Arg((4, 3), dtype="float64")),
         ),
     ),
-    agree=Agree.terms(k=Growth(linear=1, plus=1)),
+    agree=Agree.terms(k=Growth(linear=1, plus=1), typical=8),
     backward_name=_name,
     autocast="lower",
 )
