@@ -5,6 +5,9 @@ from __future__ import annotations
 from dovetail import dtypes as dtypes
 from dovetail import ops as ops
 from dovetail.backend.array_api import ArrayAPIBackend as ArrayAPIBackend
+from dovetail.backend.counters import Counts as Counts
+from dovetail.backend.counters import Moved as Moved
+from dovetail.backend.counters import counters as counters
 from dovetail.backend.transfer import transfer as transfer
 from dovetail.contract.backend import CONTRACT_VERSION as CONTRACT_VERSION
 from dovetail.contract.backend import Backend as Backend

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from dovetail import dtypes, settings
-from dovetail.contract import discovery
+from dovetail.contract import discovery, traffic
 from dovetail.contract.selection import default_device
 from dovetail.errors import ArgumentTypeError, UnsupportedError
 from dovetail.record.rules import result_type
@@ -125,7 +125,10 @@ def _lift_one(op: Op, value: Any, beside: dtypes.dtype | None, device: Device) -
         if isinstance(value, list | tuple):
             host = host.astype(dtype_of_number(host.flat[0], None).host) if host.size else host
         found = dtypes.from_host(host.dtype)
-        return wrap(device.runtime.from_host(host, device), spec(host.shape, found, device))
+        made = spec(host.shape, found, device)
+        if traffic.listeners:
+            traffic.note(traffic.HOST, device, (made,))
+        return wrap(device.runtime.from_host(host, device), made)
     raise ArgumentTypeError(
         f"{op.name}(): unsupported operand of type {type(value).__name__}: {value!r} (tensors, numbers, lists "
         f"and NumPy "

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dovetail import callers, settings
-from dovetail.contract import discovery
+from dovetail.contract import discovery, traffic
 from dovetail.contract.device import Device
 from dovetail.contract.kernels import Call
 from dovetail.errors import HostFallbackError, HostFallbackWarning, UnsupportedError
@@ -42,6 +42,8 @@ def host_kernel(op: Op, call: Call) -> Callable[..., Any]:
 
     def run(*arrays: Any, **live: Any) -> Any:
         counts[key] += 1
+        if traffic.listeners:
+            traffic.note_fallback(call)
         _say(key)
         result = kernel(*(runtime.to_host(a) if runtime.is_array(a) else a for a in arrays), **live)
         if len(placed) == 1 and not isinstance(result, tuple):

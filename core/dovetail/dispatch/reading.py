@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.contract import traffic
 from dovetail.dispatch import checks, state
 from dovetail.dispatch.aliasing import raw
 from dovetail.tensor.tensor import Tensor
@@ -20,6 +21,8 @@ def host_values(t: Tensor, *, why: str = "its values are read") -> np.ndarray[An
         trace = state.tracing.get()
         if trace is not None:
             trace.refuse_reading(t, why)
+        if traffic.listeners:
+            traffic.note(t._spec.device, traffic.HOST, (t._spec,))
     if checks.any_pending():
         checks.raise_pending()
     return t._spec.device.runtime.to_host(raw(t))

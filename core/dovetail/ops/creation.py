@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from dovetail import dtypes, settings
+from dovetail.contract import traffic
 from dovetail.contract.device import Device
 from dovetail.contract.selection import default_device, resolve
 from dovetail.dispatch.aliasing import raw
@@ -36,7 +37,10 @@ def _made(data: Any, dtype: dtypes.dtype | None, device: Device) -> Tensor:
     host = host_array(data)
     kind = dtype or inferred(data, host)
     host = converted(data, host, kind)
-    return wrap(device.runtime.from_host(host, device), spec(host.shape, kind, device))
+    made = spec(host.shape, kind, device)
+    if traffic.listeners:
+        traffic.note(traffic.HOST, device, (made,))
+    return wrap(device.runtime.from_host(host, device), made)
 
 
 @front(method=False)
