@@ -18,6 +18,18 @@ Host = np.ndarray[Any, Any]
 KINDS: Final = {"gpu": "cuda"}
 """JAX's platform names that differ from dovetail's kinds."""
 
+_compiled: Final = [0]
+"""Programs that XLA has compiled in this process, for whatever part of it."""
+
+
+def _count(event: str, seconds: float, **_: Any) -> None:
+    """Hear of what JAX has spent time on."""
+    if event == "/jax/core/compile/backend_compile_duration":
+        _compiled[0] += 1
+
+
+jax.monitoring.register_event_duration_secs_listener(_count)
+
 
 class JaxBackend(Backend):
     """Immutable arrays of XLA. The user's own JAX code keeps its settings: 64-bit types are on only inside calls."""
@@ -92,6 +104,10 @@ class JaxBackend(Backend):
         if name in kernels.ON_HOST:
             return raw  # type: ignore[no-any-return]  # a binder's result is a function by its contract
         return with_64_bits(raw)
+
+    def compilations(self) -> int:
+        """As JAX reports them."""
+        return _compiled[0]
 
     def compile(self, program: ProgramView) -> Callable[..., Any]:
         """One XLA program for the whole captured step."""

@@ -151,6 +151,14 @@ class Backend:
         """
         raise NotImplementedError(f"backend {self.name!r} compiles and must define `compose`")
 
+    def shareable(self, device: Device) -> bool:
+        """Tell whether several processes may work on the device at once: a CPU, not an accelerator's one memory."""
+        return device.type == "cpu"
+
+    def compilations(self) -> int | None:
+        """Return how many programs this process has compiled so far, None where nothing counts them."""
+        return None
+
     def out_of_memory(self, error: Exception) -> bool:
         """Tell whether an exception of the array library means that the device has no room."""
         return isinstance(error, MemoryError)
