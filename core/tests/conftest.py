@@ -137,7 +137,13 @@ class Oracle:
         ours, wide = self.operands(sample, dtype, name, wide=True, strided=strided, special=special)
         _, plain = self.operands(sample, dtype, name, strided=strided, special=special)
         result = op.call(*ours[0], **ours[1])
-        promised = self.ask(op.name, *plain)
+        try:
+            promised = self.ask(op.name, *plain)
+        except NotImplementedError:
+            # PyTorch has no 16-bit form of some: the float64 answer, rounded, is what it would be.
+            if dtype not in ("float16", "bfloat16"):
+                raise
+            promised = self.ask(op.name, *wide).to(getattr(self.torch, dtype))
         expected = self.ask(op.name, *wide) if dtype in FLOATS else promised
         self.same(result, expected, self.allowance(op, dtype), promised)
 
