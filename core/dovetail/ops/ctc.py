@@ -101,6 +101,7 @@ def _counts(*values: int) -> Arg:
         ),
     ),
     agree=Agree.running(),
+    autocast={"cpu": "float32"},
 )  # fmt: skip
 def ctc_negative_log_likelihood(
     log_probs: Tensor, targets: Tensor, input_lengths: Tensor, target_lengths: Tensor, blank: int
@@ -149,5 +150,3 @@ def _likelihood(state: Tensor, input_lengths: Tensor, target_lengths: Tensor) ->
     # Without any step only the empty label sequence is possible, and certain.
     loss = select_by(total < NEVER / 2, float("inf"), -total)
     return select_by(input_lengths == 0, select_by(empty, loss.new_zeros(()), float("inf")), loss)
-
-

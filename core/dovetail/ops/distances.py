@@ -37,6 +37,7 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: Number = 2.0, eps: float = 1e-6
     method=True,
     samples=calls(call(Arg((3, 4)), Arg((3, 4))), call(Arg((2, 3)), Arg((3,)), p=1.0)),
     agree=Agree.running(),
+    autocast={"accelerator": "float32"},
 )
 def dist(input: Tensor, other: Tensor, p: Number = 2) -> Tensor:
     """The p-norm of all differences ``input - other`` together."""
@@ -51,6 +52,7 @@ def dist(input: Tensor, other: Tensor, p: Number = 2) -> Tensor:
         errors=(error(IndexError, "Dimension out of range", Arg((3,)), Arg((3,))),),
     ),
     agree=Agree.running(),
+    autocast={"accelerator": "float32"},
 )
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """``x1 . x2 / (max(|x1|, eps) max(|x2|, eps))`` along a dimension of the common shape.
@@ -89,6 +91,7 @@ def at_least(x: Tensor, low: float) -> Tensor:
         ),
     ),
     agree=Agree.running(),
+    autocast="float32",
 )
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Tensor:
     """The p-norm distance of every row of ``x1`` to every row of ``x2``.
@@ -130,6 +133,7 @@ _MODES = (
         errors=(error(RuntimeError, "pdist only supports 2D tensors", Arg((3,))),),
     ),
     agree=Agree.running(),
+    autocast={"accelerator": "float32"},
 )
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     """The p-norm distance of every two rows, in the order of the upper triangle.

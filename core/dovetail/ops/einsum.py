@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from dovetail.errors import ArgumentRuntimeError, ShapeError
-from dovetail.ops.contraction import matmul
+from dovetail.ops.contraction import dot, matmul
 from dovetail.ops.definition import front, op
 from dovetail.ops.diagonal import diagonal
 from dovetail.ops.reduction import sum
@@ -302,8 +302,9 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     columns = [e for e in range(b.ndim) if e not in right]
     inner = math.prod(a.shape[d] for d in left)
     height, width = (math.prod(t.shape[d] for d in kept) for t, kept in ((a, rows), (b, columns)))
-    product = matmul(
-        reshape(permute(a, (*rows, *left)), (height, inner)),
-        reshape(permute(b, (*right, *columns)), (inner, width)),
-    )
+    first = reshape(permute(a, (*rows, *left)), (height, inner))
+    second = reshape(permute(b, (*right, *columns)), (inner, width))
+    # One number: no product of matrices to PyTorch, and so in full precision under autocast on a CPU.
+    whole = height == width == 1
+    product = dot(reshape(first, (inner,)), reshape(second, (inner,))) if whole else matmul(first, second)
     return reshape(product, (*(a.shape[d] for d in rows), *(b.shape[e] for e in columns)))

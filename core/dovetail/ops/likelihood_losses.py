@@ -27,6 +27,7 @@ from dovetail.tensor.tensor import Tensor
         errors=(error(ValueError, "foo is not a valid value for reduction", Arg((2,)), Arg((2,)), reduction="foo"),),
     ),
     agree=Agree.running(),
+    autocast="float32",
 )
 def poisson_nll_loss(
     input: Tensor,
@@ -57,9 +58,7 @@ def _negative_error(input: Tensor, target: Tensor, var: Tensor, **_: Any) -> Dov
     return ArgumentError("var has negative entry/entries")
 
 
-def _gaussian_shape(
-    input: Spec, target: Spec, var: Spec, *, full: bool, eps: float, reduction: str
-) -> tuple[int, ...]:
+def _gaussian_shape(input: Spec, target: Spec, var: Spec, *, full: bool, eps: float, reduction: str) -> tuple[int, ...]:
     if reduction not in ("none", "mean", "sum"):
         raise ArgumentError(f"{reduction} is not valid")
     shape = broadcast_shapes(input.shape, target.shape, variance_shape(input.shape, var.shape))

@@ -42,6 +42,7 @@ def _final(loss: Tensor, reduction: str) -> Tensor:
         errors=(error(RuntimeError, "All input tensors should have same dimension", Arg((2, 4)), Arg((4,)), _SIDES),),
     ),
     agree=Agree.running(),
+    autocast="float32",
 )
 def margin_ranking_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: Number = 0.0, reduction: str = "mean"
@@ -63,6 +64,7 @@ def margin_ranking_loss(
         errors=(_WORD,),
     ),
     agree=Agree.running(),
+    autocast="float32",
 )
 def hinge_embedding_loss(input: Tensor, target: Tensor, margin: Number = 1.0, reduction: str = "mean") -> Tensor:
     """x where y is 1, ``max(0, margin - x)`` where y is -1; reduced."""
@@ -78,6 +80,7 @@ def hinge_embedding_loss(input: Tensor, target: Tensor, margin: Number = 1.0, re
         errors=(_WORD,),
     ),
     agree=Agree.running(),
+    autocast="float32",
 )
 def soft_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """``log(1 + exp(-y x))`` without overflow; reduced."""
@@ -95,6 +98,7 @@ def soft_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> 
         ),
     ),
     agree=Agree.running(),
+    autocast="float32",
 )
 def cosine_embedding_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: Number = 0.0, reduction: str = "mean"
@@ -181,6 +185,7 @@ _CLASSES: Final = Arg((3,), dtype="int64", values=[0, 3, 1])
         ),
     ),
     agree=Agree.running(),
+    autocast="float32",
 )
 def multi_margin_loss(
     input: Tensor,
@@ -243,6 +248,7 @@ _LABELS: Final = Arg((2, 4), dtype="int64", values=[[3, 0, -1, 1], [1, -1, -1, -
         ),
     ),
     agree=Agree.running(),
+    autocast="float32",
 )
 def multilabel_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """The sum of ``max(0, 1 - x[y] + x[i])`` over labels y and classes i that are none, by their number; reduced.
@@ -295,6 +301,7 @@ def multilabel_soft_margin_loss(
         ),
     ),
     agree=Agree.running(),
+    autocast="float32",
 )
 def triplet_margin_loss(
     anchor: Tensor,

@@ -222,6 +222,10 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
             f"{list(input.shape)} and {list(other.shape)}"
         )
     size = input.shape[-1]
+    if input.numel() == other.numel() == size:
+        # One number: no product of matrices to PyTorch, and so in full precision under autocast on a CPU.
+        product = dot(reshape(input, (size,)), reshape(other, (size,)))
+        return reshape(product, (*input.shape[:-1], *other.shape[:-1]))
     rows = reshape(input, (input.numel() // (size or 1), size))
     columns = reshape(other, (other.numel() // (size or 1), size))
     product = matmul(rows, columns.t())
@@ -333,7 +337,7 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
     return result.clone() if result is input else result
 
 
-@front()
+@front(autocast={"accelerator": "lower"})
 def chain_matmul(*matrices: Tensor) -> Tensor:
     """The product of matrices, in the order of multiplications that takes the fewest."""
     several = list(matrices)

@@ -51,7 +51,8 @@ def copysign(input: Tensor, other: Tensor | Number) -> Tensor:
     >>> dovetail.copysign(dovetail.tensor([1.0, 2.0]), -1)
     tensor([-1., -2.])
     """
-    x: Any = input if input.dtype.is_floating_point else input.to(rules.floating(input.dtype))
+    both = [t._spec for t in (input, other) if isinstance(t, Tensor)]
+    x: Any = input.to(rules.floating(rules.result_type(both)))
     sign_of: Any = other if isinstance(other, Tensor) else x.new_full((), other)
     return select_by(logical_xor(signbit(x), signbit(sign_of)), -x, x)
 
