@@ -20,6 +20,7 @@ from dovetail.ops.results import ValuesIndices as _ValuesIndices
 from dovetail.ops.scan import Dtype as _Dtype
 from dovetail.random.generator import Generator as _Generator
 from typing import Any as _Any
+from dovetail import amp as amp
 from dovetail import autograd as autograd
 from dovetail import backend as backend
 from dovetail import cuda as cuda
@@ -29,6 +30,21 @@ from dovetail import optim as optim
 from dovetail import random as random
 from dovetail import saving as saving
 from dovetail import utils as utils
+from dovetail.amp.block import autocast as autocast
+from dovetail.amp.modes import clear_autocast_cache as clear_autocast_cache
+from dovetail.amp.modes import get_autocast_cpu_dtype as get_autocast_cpu_dtype
+from dovetail.amp.modes import get_autocast_dtype as get_autocast_dtype
+from dovetail.amp.modes import get_autocast_gpu_dtype as get_autocast_gpu_dtype
+from dovetail.amp.modes import is_autocast_available as is_autocast_available
+from dovetail.amp.modes import is_autocast_cache_enabled as is_autocast_cache_enabled
+from dovetail.amp.modes import is_autocast_cpu_enabled as is_autocast_cpu_enabled
+from dovetail.amp.modes import is_autocast_enabled as is_autocast_enabled
+from dovetail.amp.modes import set_autocast_cache_enabled as set_autocast_cache_enabled
+from dovetail.amp.modes import set_autocast_cpu_dtype as set_autocast_cpu_dtype
+from dovetail.amp.modes import set_autocast_cpu_enabled as set_autocast_cpu_enabled
+from dovetail.amp.modes import set_autocast_dtype as set_autocast_dtype
+from dovetail.amp.modes import set_autocast_enabled as set_autocast_enabled
+from dovetail.amp.modes import set_autocast_gpu_dtype as set_autocast_gpu_dtype
 from dovetail.autograd.function import Function as Function
 from dovetail.autograd.mode import enable_grad as enable_grad
 from dovetail.autograd.mode import inference_mode as inference_mode
@@ -305,6 +321,13 @@ def cast(input: Tensor, *, dtype: _dtypes.dtype) -> Tensor:
     """The same values in another dtype, rounded to nearest even."""
 def cat(tensors: _Sequence[Tensor], dim: builtins.int = 0) -> Tensor:
     """The tensors one after the other along a dimension; all other sizes must be equal, dtypes promote."""
+def cdist(
+    x1: Tensor,
+    x2: Tensor,
+    p: builtins.float = 2.0,
+    compute_mode: builtins.str = 'use_mm_for_euclid_dist_if_necessary',
+) -> Tensor:
+    """The p-norm distance of every row of ``x1`` to every row of ``x2``."""
 def ceil(input: Tensor) -> Tensor:
     """The smallest integer that is not below each element."""
 def celu(input: Tensor, alpha: builtins.float = 1.0) -> Tensor:
@@ -371,6 +394,27 @@ def conv2d(
     groups: builtins.int = 1,
 ) -> Tensor:
     """Cross-correlation of images with kernels."""
+def conv3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: _Size2 = 1,
+    padding: _Size2 | builtins.str = 0,
+    dilation: _Size2 = 1,
+    groups: builtins.int = 1,
+) -> Tensor:
+    """Cross-correlation of volumes with kernels."""
+def conv_transpose1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: _Size2 = 1,
+    padding: _Size2 = 0,
+    output_padding: _Size2 = 0,
+    groups: builtins.int = 1,
+    dilation: _Size2 = 1,
+) -> Tensor:
+    """Transposed convolution of signals: what the gradient of conv1d does to the gradient of its result."""
 def conv_transpose2d(
     input: Tensor,
     weight: Tensor,
@@ -381,7 +425,18 @@ def conv_transpose2d(
     groups: builtins.int = 1,
     dilation: _Size2 = 1,
 ) -> Tensor:
-    """Transposed convolution: what the gradient of conv2d does to the gradient of its result."""
+    """Transposed convolution of images: what the gradient of conv2d does to the gradient of its result."""
+def conv_transpose3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: _Size2 = 1,
+    padding: _Size2 = 0,
+    output_padding: _Size2 = 0,
+    groups: builtins.int = 1,
+    dilation: _Size2 = 1,
+) -> Tensor:
+    """Transposed convolution of volumes: what the gradient of conv3d does to the gradient of its result."""
 def copy_to(input: Tensor, *, device: _Device) -> Tensor:
     """The same values on another device, of any backend; the gradient comes back to the device of the input."""
 def copysign(input: Tensor, other: Tensor | _Number) -> Tensor:
@@ -390,6 +445,21 @@ def cos(input: Tensor) -> Tensor:
     """Cosine of each element, in radians."""
 def cosh(input: Tensor) -> Tensor:
     """Hyperbolic cosine of each element."""
+def cosine_embedding_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: _Number = 0.0,
+    reduction: builtins.str = 'mean',
+) -> Tensor:
+    """``1 - cos(x1, x2)`` where y is 1, ``max(0, cos(x1, x2) - margin)`` where y is -1; reduced."""
+def cosine_similarity(
+    x1: Tensor,
+    x2: Tensor,
+    dim: builtins.int = 1,
+    eps: builtins.float = 1e-08,
+) -> Tensor:
+    """``x1 . x2 / (max(|x1|, eps) max(|x2|, eps))`` along a dimension of the common shape."""
 def count_nonzero(input: Tensor, dim: _Dims = None) -> Tensor:
     """How many elements are not zero."""
 def cross(input: Tensor, other: Tensor, dim: builtins.int | None = None) -> Tensor:
@@ -449,6 +519,8 @@ def diff(
     """Differences of neighbours along a dimension, ``n`` times; of bools whether they differ."""
 def digamma(input: Tensor) -> Tensor:
     """The derivative of ``lgamma`` at each element; NaN at negative integers."""
+def dist(input: Tensor, other: Tensor, p: _Number = 2) -> Tensor:
+    """The p-norm of all differences ``input - other`` together."""
 def div(input: Tensor, other: Tensor | _Number, *, rounding_mode: builtins.str | None = None) -> Tensor:
     """Quotient of each pair of elements, always floating; with ``rounding_mode`` "trunc" or "floor" rounded so."""
 def divide(
@@ -564,6 +636,15 @@ def full_like(
     """Make one value with the shape, dtype and device of a tensor."""
 def gather(input: Tensor, dim: builtins.int, index: Tensor) -> Tensor:
     """``out[i][j] = input[index[i][j]][j]`` for ``dim`` 0, and so on: one element per element of ``index``."""
+def gaussian_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    var: Tensor,
+    full: builtins.bool = False,
+    eps: builtins.float = 1e-06,
+    reduction: builtins.str = 'mean',
+) -> Tensor:
+    """``(log(var) + (x - y)**2 / var) / 2`` with the variance at least ``eps``; reduced."""
 def ge(input: Tensor, other: Tensor | _Number) -> Tensor:
     """Whether the left element of each pair is greater or equal."""
 def gelu(input: Tensor, approximate: builtins.str = 'none') -> Tensor:
@@ -596,6 +677,13 @@ def hardtanh(input: Tensor, min_val: _Number = -1.0, max_val: _Number = 1.0) -> 
     """Each element limited to ``[min_val, max_val]``, NaN for NaN; the gradient at both edges is 0."""
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
     """0 below 0, 1 above, and ``values`` at 0; 0 for NaN."""
+def hinge_embedding_loss(
+    input: Tensor,
+    target: Tensor,
+    margin: _Number = 1.0,
+    reduction: builtins.str = 'mean',
+) -> Tensor:
+    """x where y is 1, ``max(0, margin - x)`` where y is -1; reduced."""
 def histc(input: Tensor, bins: builtins.int = 100, min: _Number = 0, max: _Number = 0) -> Tensor:
     """How many elements fall into each of ``bins`` equal intervals between ``min`` and ``max``."""
 def hsplit(input: Tensor, indices_or_sections: _Any) -> builtins.tuple[Tensor, ...]:
@@ -762,6 +850,14 @@ def logsumexp(input: Tensor, dim: _Dims, keepdim: builtins.bool = False) -> Tens
     """Logarithm of the sum of exponentials over dimensions, without overflow; -inf of nothing."""
 def lt(input: Tensor, other: Tensor | _Number) -> Tensor:
     """Whether the left element of each pair is less."""
+def margin_ranking_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: _Number = 0.0,
+    reduction: builtins.str = 'mean',
+) -> Tensor:
+    """``max(0, -y (x1 - x2) + margin)``: y = 1 asks for x1 above x2, y = -1 for the reverse; reduced."""
 def masked_fill(input: Tensor, mask: Tensor, value: Tensor | _Number) -> Tensor:
     """A value where the mask holds, else the element."""
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
@@ -850,6 +946,24 @@ def msort(input: Tensor) -> Tensor:
     """The values of the first dimension in order."""
 def mul(input: Tensor, other: Tensor | _Number) -> Tensor:
     """Product of each pair of elements; logical and for bools."""
+def multi_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    p: builtins.int = 1,
+    margin: _Number = 1.0,
+    weight: Tensor | None = None,
+    reduction: builtins.str = 'mean',
+) -> Tensor:
+    """The sum of ``w[y] max(0, margin - x[y] + x[i])**p`` over i != y, by the number of classes; reduced."""
+def multilabel_margin_loss(input: Tensor, target: Tensor, reduction: builtins.str = 'mean') -> Tensor:
+    """The sum of ``max(0, 1 - x[y] + x[i])`` over labels y and classes i that are none, by their number; reduced."""
+def multilabel_soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    reduction: builtins.str = 'mean',
+) -> Tensor:
+    """The mean over the classes of ``-(y log(sigmoid(x)) + (1 - y) log(sigmoid(-x)))``; reduced."""
 def multinomial(
     input: Tensor,
     num_samples: builtins.int,
@@ -961,8 +1075,27 @@ def pad(
     value: _Number | None = None,
 ) -> Tensor:
     """The tensor with its last dimensions made longer: ``(left, right)`` of the last one, and so on."""
+def pairwise_distance(
+    x1: Tensor,
+    x2: Tensor,
+    p: _Number = 2.0,
+    eps: builtins.float = 1e-06,
+    keepdim: builtins.bool = False,
+) -> Tensor:
+    """The p-norm of ``x1 - x2 + eps`` along the last dimension."""
+def pdist(input: Tensor, p: builtins.float = 2.0) -> Tensor:
+    """The p-norm distance of every two rows, in the order of the upper triangle."""
 def permute(input: Tensor, *dims: builtins.int | _Sequence[builtins.int]) -> Tensor:
     """The dimensions in another order, sharing storage."""
+def poisson_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    log_input: builtins.bool = True,
+    full: builtins.bool = False,
+    eps: builtins.float = 1e-08,
+    reduction: builtins.str = 'mean',
+) -> Tensor:
+    """``exp(x) - y x``, or without ``log_input`` ``x - y log(x + eps)``; reduced."""
 def polygamma(n: builtins.int, input: Tensor) -> Tensor:
     """The ``n``-th derivative of ``digamma`` at each element."""
 def positive(input: Tensor) -> Tensor:
@@ -1159,6 +1292,8 @@ def smooth_l1_loss(
     beta: builtins.float = 1.0,
 ) -> Tensor:
     """``(x - y)**2 / (2 beta)`` where ``abs(x - y) < beta``, ``abs(x - y) - beta / 2`` elsewhere."""
+def soft_margin_loss(input: Tensor, target: Tensor, reduction: builtins.str = 'mean') -> Tensor:
+    """``log(1 + exp(-y x))`` without overflow; reduced."""
 def softmax(input: Tensor, dim: builtins.int, dtype: _dtypes.dtype | None = None) -> Tensor:
     """``exp(x) / sum(exp(x))`` along a dimension; NaN where the largest element is infinite or NaN."""
 def softmin(input: Tensor, dim: builtins.int, dtype: _dtypes.dtype | None = None) -> Tensor:
@@ -1282,6 +1417,17 @@ def tril_indices(
     device: _Place2 = None,
 ) -> Tensor:
     """Rows and columns of the elements on and below a diagonal, row by row, as a matrix of two rows."""
+def triplet_margin_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: _Number = 1.0,
+    p: _Number = 2.0,
+    eps: builtins.float = 1e-06,
+    swap: builtins.bool = False,
+    reduction: builtins.str = 'mean',
+) -> Tensor:
+    """``max(0, margin + d(anchor, positive) - d(anchor, negative))`` with :func:`pairwise_distance`; reduced."""
 def triu(input: Tensor, diagonal: builtins.int = 0) -> Tensor:
     """Matrices with zeros below a diagonal."""
 def triu_indices(

@@ -90,6 +90,14 @@ from dovetail.nn.pooling import AvgPool1d as AvgPool1d
 from dovetail.nn.pooling import AvgPool2d as AvgPool2d
 from dovetail.nn.pooling import MaxPool1d as MaxPool1d
 from dovetail.nn.pooling import MaxPool2d as MaxPool2d
+from dovetail.nn.recurrent import GRU as GRU
+from dovetail.nn.recurrent import LSTM as LSTM
+from dovetail.nn.recurrent import RNN as RNN
+from dovetail.nn.recurrent_base import RNNBase as RNNBase
+from dovetail.nn.recurrent_cells import GRUCell as GRUCell
+from dovetail.nn.recurrent_cells import LSTMCell as LSTMCell
+from dovetail.nn.recurrent_cells import RNNCell as RNNCell
+from dovetail.nn.recurrent_cells import RNNCellBase as RNNCellBase
 from dovetail.nn.softmax import LogSoftmax as LogSoftmax
 from dovetail.nn.softmax import Softmax as Softmax
 from dovetail.nn.softmax import Softmax2d as Softmax2d

@@ -81,6 +81,7 @@ from dovetail.ops.comparison import isclose as isclose
 from dovetail.ops.comparison import isfinite as isfinite
 from dovetail.ops.comparison import isinf as isinf
 from dovetail.ops.comparison import isnan as isnan
+from dovetail.ops.comparison import kept as kept
 from dovetail.ops.comparison import le as le
 from dovetail.ops.comparison import logical_and as logical_and
 from dovetail.ops.comparison import logical_not as logical_not
@@ -99,7 +100,6 @@ from dovetail.ops.convolution import conv2d as conv2d
 from dovetail.ops.convolution import conv2d_input_grad as conv2d_input_grad
 from dovetail.ops.convolution import conv2d_weight_grad as conv2d_weight_grad
 from dovetail.ops.convolution_derived import conv1d as conv1d
-from dovetail.ops.convolution_derived import conv_transpose2d as conv_transpose2d
 from dovetail.ops.counting import bincount as bincount
 from dovetail.ops.counting import histc as histc
 from dovetail.ops.counting import isin as isin
@@ -127,6 +127,7 @@ from dovetail.ops.creation import ones_like as ones_like
 from dovetail.ops.creation import tensor as tensor
 from dovetail.ops.creation import zeros as zeros
 from dovetail.ops.creation import zeros_like as zeros_like
+from dovetail.ops.ctc import ctc_negative_log_likelihood as ctc_negative_log_likelihood
 from dovetail.ops.diagonal import diag as diag
 from dovetail.ops.diagonal import diag_embed as diag_embed
 from dovetail.ops.diagonal import diagflat as diagflat
@@ -138,6 +139,11 @@ from dovetail.ops.diagonal import tril as tril
 from dovetail.ops.diagonal import tril_indices as tril_indices
 from dovetail.ops.diagonal import triu as triu
 from dovetail.ops.diagonal import triu_indices as triu_indices
+from dovetail.ops.distances import cdist as cdist
+from dovetail.ops.distances import cosine_similarity as cosine_similarity
+from dovetail.ops.distances import dist as dist
+from dovetail.ops.distances import pairwise_distance as pairwise_distance
+from dovetail.ops.distances import pdist as pdist
 from dovetail.ops.dlpack import from_dlpack as from_dlpack
 from dovetail.ops.dropout import dropout as dropout
 from dovetail.ops.dropout import masked_scale as masked_scale
@@ -203,6 +209,8 @@ from dovetail.ops.layer_normalization import layer_norm as layer_norm
 from dovetail.ops.layer_normalization import layer_norm_backward as layer_norm_backward
 from dovetail.ops.layer_normalization import normalize as normalize
 from dovetail.ops.layer_normalization import rms_norm as rms_norm
+from dovetail.ops.likelihood_losses import gaussian_nll_loss as gaussian_nll_loss
+from dovetail.ops.likelihood_losses import poisson_nll_loss as poisson_nll_loss
 from dovetail.ops.linear import linear as linear
 from dovetail.ops.losses import binary_cross_entropy as binary_cross_entropy
 from dovetail.ops.losses import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
@@ -212,6 +220,14 @@ from dovetail.ops.losses import l1_loss as l1_loss
 from dovetail.ops.losses import mse_loss as mse_loss
 from dovetail.ops.losses import mse_loss_backward as mse_loss_backward
 from dovetail.ops.losses import smooth_l1_loss as smooth_l1_loss
+from dovetail.ops.margin_losses import cosine_embedding_loss as cosine_embedding_loss
+from dovetail.ops.margin_losses import hinge_embedding_loss as hinge_embedding_loss
+from dovetail.ops.margin_losses import margin_ranking_loss as margin_ranking_loss
+from dovetail.ops.margin_losses import multi_margin_loss as multi_margin_loss
+from dovetail.ops.margin_losses import multilabel_margin_loss as multilabel_margin_loss
+from dovetail.ops.margin_losses import multilabel_soft_margin_loss as multilabel_soft_margin_loss
+from dovetail.ops.margin_losses import soft_margin_loss as soft_margin_loss
+from dovetail.ops.margin_losses import triplet_margin_loss as triplet_margin_loss
 from dovetail.ops.matrices import addbmm as addbmm
 from dovetail.ops.matrices import addmm as addmm
 from dovetail.ops.matrices import addmv as addmv
@@ -303,6 +319,12 @@ from dovetail.ops.rectifier import relu6 as relu6
 from dovetail.ops.rectifier import relu_backward as relu_backward
 from dovetail.ops.rectifier import softshrink as softshrink
 from dovetail.ops.rectifier import threshold as threshold
+from dovetail.ops.recurrent import gru_scan as gru_scan
+from dovetail.ops.recurrent import gru_scan_backward as gru_scan_backward
+from dovetail.ops.recurrent import lstm_scan as lstm_scan
+from dovetail.ops.recurrent import lstm_scan_backward as lstm_scan_backward
+from dovetail.ops.recurrent import rnn_scan as rnn_scan
+from dovetail.ops.recurrent import rnn_scan_backward as rnn_scan_backward
 from dovetail.ops.reduction import all as all
 from dovetail.ops.reduction import amax as amax
 from dovetail.ops.reduction import amin as amin
@@ -377,6 +399,9 @@ from dovetail.ops.statistics import std as std
 from dovetail.ops.statistics import std_mean as std_mean
 from dovetail.ops.statistics import var as var
 from dovetail.ops.statistics import var_mean as var_mean
+from dovetail.ops.transposed_convolution import conv_transpose1d as conv_transpose1d
+from dovetail.ops.transposed_convolution import conv_transpose2d as conv_transpose2d
+from dovetail.ops.transposed_convolution import conv_transpose3d as conv_transpose3d
 from dovetail.ops.trigonometric import acos as acos
 from dovetail.ops.trigonometric import acosh as acosh
 from dovetail.ops.trigonometric import asin as asin
@@ -401,5 +426,8 @@ from dovetail.ops.values import item as item
 from dovetail.ops.values import numpy as numpy
 from dovetail.ops.values import tolist as tolist
 from dovetail.ops.values import zero_ as zero_
+from dovetail.ops.volume_convolution import conv3d as conv3d
+from dovetail.ops.volume_convolution import conv3d_input_grad as conv3d_input_grad
+from dovetail.ops.volume_convolution import conv3d_weight_grad as conv3d_weight_grad
 from dovetail.ops.writing import overwrite as overwrite
 from dovetail.ops.writing import view_scatter as view_scatter

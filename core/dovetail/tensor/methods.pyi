@@ -425,6 +425,8 @@ class TensorMethods:
         """The derivative of ``lgamma`` at each element; NaN at negative integers."""
     def digamma_(self) -> _Self:
         """The derivative of ``lgamma`` at each element; NaN at negative integers."""
+    def dist(self, other: Tensor, p: _Number = 2) -> Tensor:
+        """The p-norm of all differences ``input - other`` together."""
     def div(self, other: Tensor | _Number, *, rounding_mode: builtins.str | None = None) -> Tensor:
         """Quotient of each pair of elements, always floating; with ``rounding_mode`` "trunc" or "floor" rounded so."""
     def div_(self, other: Tensor | _Number, *, rounding_mode: builtins.str | None = None) -> _Self:
