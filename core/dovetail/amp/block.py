@@ -87,12 +87,15 @@ class autocast:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        switched = casting.current.get().switched
+        inside = casting.current.get()
         casting.current.reset(self._tokens.pop())
+        outside = casting.current.get()
         state.leave()
         # A switch that was thrown inside the block is back where it was.
-        if switched is not casting.current.get().switched:
-            (state.leave if switched else state.enter)()
+        if inside.switched is not outside.switched:
+            (state.leave if inside.switched else state.enter)()
+        if outside.cache is None and inside.cache is not None:
+            inside.cache.clear()
 
     def __call__(self, function: F) -> F:
         @functools.wraps(function)

@@ -20,6 +20,7 @@ from dovetail.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
     from dovetail.record.autocast import Autocast, Rule
+    from dovetail.record.op import Op
 
 ELIGIBLE: Final = (dtypes.float32, dtypes.float16, dtypes.bfloat16)
 """What is converted: float64 was asked for by the program and stays."""
@@ -74,6 +75,17 @@ def suspended(function: Callable[..., Any], *args: Any) -> Any:
         current.reset(token)
 
 
+def is_over(op: Op, kind: str) -> bool:
+    """Whether the parts of an op's decomposition no longer follow the block that is on.
+
+    An op with rules of its own promises its specs, and one with a rule for autocast has had its inputs converted, or
+    is an in-place form, which is never converted.
+    """
+    if not current.get().enabled:
+        return False
+    return op.shape is not None or (op.autocast is not None and op.autocast.on(kind) is not None)
+
+
 def adapted(
     name: str, policy: Autocast, args: Sequence[Any], params: Mapping[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
@@ -90,8 +102,8 @@ def adapted(
     target = _target(rule, (*args, *params.values()), kind, mode)
     if target is None:
         return tuple(args), dict(params)
-    convert = _converter(target, kind, mode)
-    return tuple(convert(a) for a in args), {word: convert(value) for word, value in params.items()}
+    named = {word: _converted(value, target, kind, mode) for word, value in params.items()}
+    return tuple(_converted(a, target, kind, mode) for a in args), named
 
 
 def _tensors(values: Sequence[Any]) -> Iterator[Tensor]:
@@ -125,15 +137,13 @@ def _eligible(t: Tensor, kind: str) -> bool:
     return t._spec.device.type == kind and t._spec.dtype in ELIGIBLE
 
 
-def _converter(target: dtypes.dtype, kind: str, mode: Mode) -> Callable[[Any], Any]:
-    def convert(value: Any) -> Any:
-        if isinstance(value, Tensor):
-            return _cast(value, target, mode) if _eligible(value, kind) else value
-        if isinstance(value, list | tuple) and any(isinstance(entry, Tensor) for entry in value):
-            return [convert(entry) for entry in value]
-        return value
-
-    return convert
+def _converted(value: Any, target: dtypes.dtype, kind: str, mode: Mode) -> Any:
+    # No closure over itself: a cycle would keep the cache's tensors until the collector comes by.
+    if isinstance(value, Tensor):
+        return _cast(value, target, mode) if _eligible(value, kind) else value
+    if isinstance(value, list | tuple) and any(isinstance(entry, Tensor) for entry in value):
+        return [_converted(entry, target, kind, mode) for entry in value]
+    return value
 
 
 def _cast(t: Tensor, target: dtypes.dtype, mode: Mode) -> Tensor:

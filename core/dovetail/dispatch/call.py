@@ -157,7 +157,7 @@ def converted(plan: Plan, inputs: Sequence[Any]) -> list[Any]:
 def decomposed(plan: Plan, inputs: Sequence[Any]) -> Any:
     """Run the body of a derived op in public ops."""
     op = plan.op
-    if state.state.special and op.shape is not None and autocast.current.get().enabled:
+    if state.state.special and autocast.is_over(op, plan.device.type):
         return autocast.suspended(decomposed, plan, inputs)
     arguments = op.regroup(inputs, plan.layout)
     variadic = op.signature.variadic
