@@ -142,17 +142,15 @@ def _single_or_double(call: Call) -> bool:
 def _sgd_step(call: Call) -> Kernel | None:
     if not _single_or_double(call):
         return None
-    s = call.statics
-    numbers = [np.float64(s[n]) for n in ("momentum", "dampening", "weight_decay")]
-    flags = [np.bool_(s[n]) for n in ("nesterov", "maximize")]
+    flags = [np.bool_(call.statics[n]) for n in ("nesterov", "decayed", "maximize")]
     kernel = f"sgd_step_{call.output.dtype.name}"
 
-    def run(param: Array, grad: Array, buffer: Array | None, lr: Array, *, out: Any = None) -> Any:
+    def run(param: Array, grad: Array, buffer: Array | None, numbers: Array, *, out: Any = None) -> Any:
         gradient = cupy.ascontiguousarray(grad)
 
         def start(own: list[Array]) -> None:
             velocity = own[1] if buffer is not None else _NOTHING
-            launch.each(source(), kernel, param.size, own[0], gradient, velocity, _number(lr), *numbers, *flags)
+            launch.each(source(), kernel, param.size, own[0], gradient, velocity, numbers, *flags)
 
         own = _update([param] if buffer is None else [param, buffer], out, start)
         return own[0] if buffer is None else tuple(own)
@@ -164,22 +162,22 @@ def _sgd_step(call: Call) -> Kernel | None:
 def _adam_step(call: Call) -> Kernel | None:
     if not _single_or_double(call):
         return None
-    s = call.statics
-    numbers = [np.float64(s[n]) for n in ("beta1", "beta2", "eps", "weight_decay")]
-    flags = [np.bool_(s[n]) for n in ("decoupled", "maximize")]
+    flags = [np.bool_(call.statics[n]) for n in ("decayed", "decoupled", "maximize")]
     kernel = f"adam_step_{call.output.dtype.name}"
 
     def run(
-        param: Array, grad: Array, mean: Array, square: Array, largest: Array | None, lr: Array, step: Array,
+        param: Array, grad: Array, mean: Array, square: Array, largest: Array | None, step: Array, numbers: Array,
         *, out: Any = None,
     ) -> Any:  # fmt: skip
         gradient = cupy.ascontiguousarray(grad)
 
         def start(own: list[Array]) -> None:
+            count = own[-1]
+            count += 1
             arrays = (own[0], gradient, own[1], own[2], own[3] if largest is not None else _NOTHING)
-            launch.each(source(), kernel, param.size, *arrays, _number(lr), _number(step), *numbers, *flags)
+            launch.each(source(), kernel, param.size, *arrays, numbers, _number(count), *flags)
 
-        kept = [param, mean, square] if largest is None else [param, mean, square, largest]
+        kept = [param, mean, square, step] if largest is None else [param, mean, square, largest, step]
         return tuple(_update(kept, out, start))
 
     return run

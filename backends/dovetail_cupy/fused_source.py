@@ -218,14 +218,15 @@ extern "C" __global__ void layer_norm_backward_%(name)s(
 """
 
 _STEPS = """\
-/* lr and step lie on the device, so that no step waits for the host. buffer may be null. */
+/* numbers (learning rate, momentum, dampening, weight decay) lie on the device, so that no step waits for the host.
+   buffer may be null. */
 extern "C" __global__ void sgd_step_%(name)s(
-    %(T)s* param, const %(T)s* grad, %(T)s* buffer, const double* lr, double momentum, double dampening,
-    double decay, bool nesterov, bool maximize, i64 n) {
-    const %(T)s rate = *lr, keep = momentum, add = 1 - dampening, pull = decay;
+    %(T)s* param, const %(T)s* grad, %(T)s* buffer, const double* numbers, bool nesterov, bool decayed, bool maximize,
+    i64 n) {
+    const %(T)s rate = numbers[0], keep = numbers[1], add = 1 - numbers[2], pull = numbers[3];
     EACH(i, n) {
         %(T)s g = maximize ? -grad[i] : grad[i];
-        if (decay != 0) g = g + param[i] * pull;
+        if (decayed) g = g + param[i] * pull;
         if (buffer) {
             const %(T)s velocity = buffer[i] * keep + g * add;
             buffer[i] = velocity;
@@ -235,25 +236,26 @@ extern "C" __global__ void sgd_step_%(name)s(
     }
 }
 
-/* largest may be null. eps stands outside the root; both sides of the fraction are multiplied by `correction`. */
+/* numbers: learning rate, beta1, beta2, eps, weight decay; step counts from 1. largest may be null.
+   eps stands outside the root; both sides of the fraction are multiplied by `correction`. */
 extern "C" __global__ void adam_step_%(name)s(
-    %(T)s* param, const %(T)s* grad, %(T)s* mean, %(T)s* square, %(T)s* largest, const double* lr,
-    const double* step, double beta1, double beta2, double eps, double decay, bool decoupled, bool maximize,
-    i64 n) {
-    __shared__ double numbers[3];
+    %(T)s* param, const %(T)s* grad, %(T)s* mean, %(T)s* square, %(T)s* largest, const double* numbers,
+    const double* step, bool decayed, bool decoupled, bool maximize, i64 n) {
+    __shared__ double common[3];
+    const double lr = numbers[0], beta1 = numbers[1], beta2 = numbers[2];
     if (threadIdx.x == 0) {
         const double correction = __dsqrt_rn(1 - pow(beta2, *step));
-        numbers[0] = -*lr * correction / (1 - pow(beta1, *step));
-        numbers[1] = correction * eps;
-        numbers[2] = 1 - *lr * decay;
+        common[0] = -lr * correction / (1 - pow(beta1, *step));
+        common[1] = correction * numbers[3];
+        common[2] = 1 - lr * numbers[4];
     }
     __syncthreads();
-    const %(T)s size = numbers[0], least = numbers[1], kept = numbers[2], pull = decay;
+    const %(T)s size = common[0], least = common[1], kept = common[2], pull = numbers[4];
     const %(T)s first = 1 - beta1, second = 1 - beta2, second_kept = beta2;
     EACH(i, n) {
         %(T)s p = param[i], g = maximize ? -grad[i] : grad[i];
-        if (decay != 0 && decoupled) p = p * kept;
-        if (decay != 0 && !decoupled) g = g + p * pull;
+        if (decayed && decoupled) p = p * kept;
+        if (decayed && !decoupled) g = g + p * pull;
         const %(T)s m = mean[i] + (g - mean[i]) * first;
         %(T)s v = square[i] * second_kept + g * g * second;
         mean[i] = m;

@@ -2,39 +2,95 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 
 from dovetail.backend import Array, KernelTable, ops
-from dovetail_numpy import optimizers
+from dovetail_numpy import optimizers, optimizers_moments, optimizers_scales
 
 table: Final = KernelTable()
 
-
-def _own(out: tuple[Array, ...] | None, *arrays: Array) -> tuple[Array, ...]:
-    """The arrays to update: those that were granted, else copies."""
-    return out if out is not None else tuple(np.array(a, order="C", copy=True) for a in arrays)
+Step = Callable[..., None]
 
 
-@table(ops.sgd_step, out=True)
-def _sgd_step(
-    param: Array, grad: Array, buffer: Array | None, lr: Array, *, out: tuple[Array, ...] | None = None, **options: Any
-) -> Any:
-    kept = (param,) if buffer is None else (param, buffer)
-    own = _own(out, *kept)
-    optimizers.sgd_step(own[0], grad, own[1] if buffer is not None else None, lr=float(lr), **options)
-    return own[0] if buffer is None else own
+def _enter(op: Any, step: Step, names: tuple[str, ...]) -> None:
+    """Register a step in place under an op: ``step(*arrays, *numbers by name, **flags)``.
+
+    The arrays are those that the op updates and the gradient, in the op's order.
+    """
+    updates: tuple[int, ...] = op.record.updates
+
+    def kernel(*arrays: Array | None, out: tuple[Array, ...] | None = None, **flags: Any) -> Any:
+        *state, numbers = arrays
+        assert numbers is not None, "every step has numbers"
+        present = [i for i in updates if state[i] is not None]
+        own = out if out is not None else tuple(np.array(state[i], order="C", copy=True) for i in present)
+        for i, array in zip(present, own, strict=True):
+            state[i] = array
+        step(*state, **dict(zip(names, numbers.tolist(), strict=True)), **flags)
+        return own if len(own) > 1 else own[0]
+
+    table(op, out=True)(kernel)
 
 
-@table(ops.adam_step, out=True)
-def _adam_step(
-    param: Array, grad: Array, mean: Array, square: Array, largest: Array | None, lr: Array, step: Array,
-    *, out: tuple[Array, ...] | None = None, **options: Any,
-) -> Any:  # fmt: skip
-    kept = (param, mean, square) if largest is None else (param, mean, square, largest)
-    own = _own(out, *kept)
-    optimizers.adam_step(
-        own[0], grad, own[1], own[2], own[3] if largest is not None else None, lr=float(lr), step=float(step), **options
-    )
-    return own
+def _counted(step: Step) -> Step:
+    """A step whose last array counts the steps: it is one larger before the rest is done."""
+
+    def counted(*arrays: Array, **options: Any) -> None:
+        *rest, count = arrays
+        count += 1
+        step(*rest, step=float(count), **options)
+
+    return counted
+
+
+def _undecayed(step: Step) -> Step:
+    """A step that is told whether weight decay is asked for, by leaving it at nothing where it is not."""
+
+    def undecayed(*arrays: Array, weight_decay: float, decayed: bool, **options: Any) -> None:
+        step(*arrays, weight_decay=weight_decay if decayed else 0.0, **options)
+
+    return undecayed
+
+
+def _rprop(*arrays: Array, lr: float, step: float, **options: Any) -> None:
+    """The learning rate is but the first step size, which the state has already."""
+    optimizers_scales.rprop_step(*arrays, **options)
+
+
+def _adadelta(*arrays: Array, step: float, **options: Any) -> None:
+    """Adadelta counts its steps for nothing."""
+    optimizers_scales.adadelta_step(*arrays, **options)
+
+
+def _rmsprop(*arrays: Array, step: float, **options: Any) -> None:
+    """RMSprop counts its steps for nothing."""
+    optimizers_scales.rmsprop_step(*arrays, **options)
+
+
+def _asgd(
+    param: Array, grad: Array, ax: Array, eta: Array, mu: Array, *,
+    lr: float, lambd: float, alpha: float, t0: float, step: float, **options: Any,
+) -> None:  # fmt: skip
+    """The step itself, and then the rate and the weight of the next one."""
+    optimizers_scales.asgd_step(param, grad, ax, eta=float(eta), mu=float(mu), lambd=lambd, **options)
+    eta[...] = lr / (1 + lambd * lr * step) ** alpha
+    mu[...] = 1 / max(1.0, step - t0)
+
+
+_ADAM = ("lr", "beta1", "beta2", "eps", "weight_decay")
+
+_enter(ops.sgd_step, _undecayed(optimizers.sgd_step), ("lr", "momentum", "dampening", "weight_decay"))
+_enter(ops.adam_step, _undecayed(_counted(optimizers.adam_step)), _ADAM)
+_enter(ops.nadam_step, _undecayed(_counted(optimizers_moments.nadam_step)), (*_ADAM, "momentum_decay"))
+_enter(ops.radam_step, _undecayed(_counted(optimizers_moments.radam_step)), _ADAM)
+_enter(ops.adamax_step, _undecayed(_counted(optimizers_moments.adamax_step)), _ADAM)
+_enter(
+    ops.adagrad_step, _undecayed(_counted(optimizers_scales.adagrad_step)), ("lr", "lr_decay", "eps", "weight_decay")
+)
+_enter(ops.adadelta_step, _undecayed(_counted(_adadelta)), ("lr", "rho", "eps", "weight_decay"))
+_enter(ops.rmsprop_step, _undecayed(_counted(_rmsprop)), ("lr", "alpha", "eps", "weight_decay", "momentum"))
+_enter(ops.rprop_step, _counted(_rprop), ("lr", "shrink", "grow", "smallest", "largest"))
+_enter(ops.asgd_step, _undecayed(_counted(_asgd)), ("lr", "lambd", "alpha", "t0", "weight_decay"))

@@ -7,6 +7,7 @@ import numpy as _numpy
 from collections.abc import Sequence as _Sequence
 from dovetail import dtypes as _dtypes
 from dovetail.contract.device import Device as _Device
+from dovetail.ops.adaptive_pooling import Wanted as _Wanted
 from dovetail.ops.aggregation import Dtype as _Dtype2
 from dovetail.ops.convolution_arguments import Size as _Size2
 from dovetail.ops.creation import Place as _Place
@@ -120,11 +121,14 @@ def acos(input: Tensor) -> Tensor:
     """Angle in [0, pi] with that cosine; NaN outside of [-1, 1]."""
 def acosh(input: Tensor) -> Tensor:
     """Inverse hyperbolic cosine of each element; NaN below 1."""
-def adaptive_avg_pool2d(
-    input: Tensor,
-    output_size: builtins.int | _Sequence[builtins.int | None] | None,
-) -> Tensor:
-    """Means over windows laid out so that the result has ``output_size`` (None keeps a size)."""
+def adaptive_avg_pool1d(input: Tensor, output_size: _Wanted) -> Tensor:
+    """Means over windows of signals (N, C, L) or (C, L), laid out so that the result has ``output_size``."""
+def adaptive_avg_pool2d(input: Tensor, output_size: _Wanted) -> Tensor:
+    """Means over windows of images, laid out so that the result has ``output_size`` (None keeps a size)."""
+def adaptive_avg_pool3d(input: Tensor, output_size: _Wanted) -> Tensor:
+    """Means over windows of volumes, laid out so that the result has ``output_size`` (None keeps a size)."""
+def adaptive_max_pool1d(input: Tensor, output_size: _Wanted) -> builtins.tuple[Tensor, Tensor]:
+    """The largest element of windows of signals, laid out so that the result has ``output_size``, and its position."""
 def add(input: Tensor, other: Tensor | _Number, *, alpha: _Number = 1) -> Tensor:
     """Sum of each pair of elements, ``input + alpha * other``; logical or for bools."""
 def addbmm(
@@ -247,6 +251,16 @@ def avg_pool2d(
     divisor_override: builtins.int | None = None,
 ) -> Tensor:
     """The mean of each window of images (N, C, H, W) or (C, H, W)."""
+def avg_pool3d(
+    input: Tensor,
+    kernel_size: _Size,
+    stride: _Size | None = None,
+    padding: _Size = 0,
+    ceil_mode: builtins.bool = False,
+    count_include_pad: builtins.bool = True,
+    divisor_override: builtins.int | None = None,
+) -> Tensor:
+    """The mean of each window of volumes (N, C, D, H, W) or (C, D, H, W); options as those of :func:`avg_pool2d`."""
 def baddbmm(
     input: Tensor,
     batch1: Tensor,
@@ -906,6 +920,24 @@ def max_pool2d_with_indices(
     ceil_mode: builtins.bool = False,
 ) -> builtins.tuple[Tensor, Tensor]:
     """The largest element of each window, and its position in the image."""
+def max_pool3d(
+    input: Tensor,
+    kernel_size: _Size,
+    stride: _Size | None = None,
+    padding: _Size = 0,
+    dilation: _Size = 1,
+    ceil_mode: builtins.bool = False,
+) -> Tensor:
+    """The largest element of each window of volumes (N, C, D, H, W) or (C, D, H, W); NaN where a window has one."""
+def max_pool3d_with_indices(
+    input: Tensor,
+    kernel_size: _Size,
+    stride: _Size | None = None,
+    padding: _Size = 0,
+    dilation: _Size = 1,
+    ceil_mode: builtins.bool = False,
+) -> builtins.tuple[Tensor, Tensor]:
+    """The largest element of each window, and its position in the volume: of equal ones the first."""
 def maximum(input: Tensor, other: Tensor | _Number) -> Tensor:
     """The larger of each pair, NaN if one of them is; equal values share the gradient by halves."""
 def mean(

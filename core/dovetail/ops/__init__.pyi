@@ -15,6 +15,12 @@ from dovetail.ops.activation import silu_backward as silu_backward
 from dovetail.ops.activation import softplus as softplus
 from dovetail.ops.activation import softsign as softsign
 from dovetail.ops.activation import tanhshrink as tanhshrink
+from dovetail.ops.adaptive_pooling import adaptive_avg_pool1d as adaptive_avg_pool1d
+from dovetail.ops.adaptive_pooling import adaptive_avg_pool2d as adaptive_avg_pool2d
+from dovetail.ops.adaptive_pooling import adaptive_avg_pool3d as adaptive_avg_pool3d
+from dovetail.ops.adaptive_pooling import adaptive_max_pool1d as adaptive_max_pool1d
+from dovetail.ops.adaptive_pooling import adaptive_max_pool2d as adaptive_max_pool2d
+from dovetail.ops.adaptive_pooling import adaptive_max_pool3d as adaptive_max_pool3d
 from dovetail.ops.aggregation import count_nonzero as count_nonzero
 from dovetail.ops.aggregation import logsumexp as logsumexp
 from dovetail.ops.aggregation import nanmean as nanmean
@@ -46,7 +52,6 @@ from dovetail.ops.arithmetic import square as square
 from dovetail.ops.arithmetic import sub as sub
 from dovetail.ops.attention import attention as attention
 from dovetail.ops.attention import scaled_dot_product_attention as scaled_dot_product_attention
-from dovetail.ops.average_pooling import adaptive_avg_pool2d as adaptive_avg_pool2d
 from dovetail.ops.average_pooling import avg_pool1d as avg_pool1d
 from dovetail.ops.average_pooling import avg_pool2d as avg_pool2d
 from dovetail.ops.average_pooling import avg_pool2d_backward as avg_pool2d_backward
@@ -168,6 +173,8 @@ from dovetail.ops.exponential import rsqrt as rsqrt
 from dovetail.ops.exponential import sigmoid as sigmoid
 from dovetail.ops.exponential import sqrt as sqrt
 from dovetail.ops.exponential import xlogy as xlogy
+from dovetail.ops.fractional_pooling import fractional_max_pool2d as fractional_max_pool2d
+from dovetail.ops.fractional_pooling import fractional_max_pool3d as fractional_max_pool3d
 from dovetail.ops.gathering import gather as gather
 from dovetail.ops.gathering import index_add as index_add
 from dovetail.ops.gathering import index_copy as index_copy
@@ -260,7 +267,17 @@ from dovetail.ops.numeric import ldexp as ldexp
 from dovetail.ops.numeric import nan_to_num as nan_to_num
 from dovetail.ops.numeric import sgn as sgn
 from dovetail.ops.numeric import signbit as signbit
-from dovetail.ops.optimizer_steps import adam_step as adam_step
+from dovetail.ops.optimizer_matrices import adafactor_step as adafactor_step
+from dovetail.ops.optimizer_matrices import muon_step as muon_step
+from dovetail.ops.optimizer_moments import adam_step as adam_step
+from dovetail.ops.optimizer_moments import adamax_step as adamax_step
+from dovetail.ops.optimizer_moments import nadam_step as nadam_step
+from dovetail.ops.optimizer_moments import radam_step as radam_step
+from dovetail.ops.optimizer_scales import adadelta_step as adadelta_step
+from dovetail.ops.optimizer_scales import adagrad_step as adagrad_step
+from dovetail.ops.optimizer_scales import rmsprop_step as rmsprop_step
+from dovetail.ops.optimizer_steps import asgd_step as asgd_step
+from dovetail.ops.optimizer_steps import rprop_step as rprop_step
 from dovetail.ops.optimizer_steps import sgd_step as sgd_step
 from dovetail.ops.padding import constant_pad as constant_pad
 from dovetail.ops.padding import pad as pad
@@ -418,6 +435,7 @@ from dovetail.ops.trigonometric import sin as sin
 from dovetail.ops.trigonometric import sinh as sinh
 from dovetail.ops.trigonometric import tan as tan
 from dovetail.ops.trigonometric import tanh as tanh
+from dovetail.ops.unpooling import max_unpool as max_unpool
 from dovetail.ops.values import copy_ as copy_
 from dovetail.ops.values import detach as detach
 from dovetail.ops.values import detach_ as detach_
@@ -429,5 +447,8 @@ from dovetail.ops.values import zero_ as zero_
 from dovetail.ops.volume_convolution import conv3d as conv3d
 from dovetail.ops.volume_convolution import conv3d_input_grad as conv3d_input_grad
 from dovetail.ops.volume_convolution import conv3d_weight_grad as conv3d_weight_grad
+from dovetail.ops.volume_pooling import avg_pool3d as avg_pool3d
+from dovetail.ops.volume_pooling import max_pool3d as max_pool3d
+from dovetail.ops.volume_pooling import max_pool3d_with_indices as max_pool3d_with_indices
 from dovetail.ops.writing import overwrite as overwrite
 from dovetail.ops.writing import view_scatter as view_scatter

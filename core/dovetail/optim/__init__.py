@@ -1,8 +1,19 @@
-"""Optimizers: each step is one op per parameter, with the learning rate as a live input."""
+"""Optimizers, whose step is one op per parameter with live rates and counts; schedules; averages of weights."""
 
 from __future__ import annotations
 
+from dovetail.optim.adadelta import Adadelta as Adadelta
+from dovetail.optim.adafactor import Adafactor as Adafactor
+from dovetail.optim.adagrad import Adagrad as Adagrad
 from dovetail.optim.adam import Adam as Adam
-from dovetail.optim.adam import AdamW as AdamW
+from dovetail.optim.adamax import Adamax as Adamax
+from dovetail.optim.adamw import AdamW as AdamW
+from dovetail.optim.asgd import ASGD as ASGD
+from dovetail.optim.muon import Muon as Muon
+from dovetail.optim.nadam import NAdam as NAdam
 from dovetail.optim.optimizer import Optimizer as Optimizer
+from dovetail.optim.radam import RAdam as RAdam
+from dovetail.optim.rmsprop import RMSprop as RMSprop
+from dovetail.optim.rprop import Rprop as Rprop
 from dovetail.optim.sgd import SGD as SGD
+from dovetail.optim.sparse_adam import SparseAdam as SparseAdam

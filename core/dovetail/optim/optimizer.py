@@ -1,150 +1,108 @@
-"""The base of optimizers: parameter groups, state, and their form in a checkpoint."""
+"""The base of optimizers: parameter groups, hooks around the step, and their form in a checkpoint."""
 
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
-from copy import deepcopy
-from itertools import chain, count
 from typing import Any, Final
 
-from dovetail.autograd.mode import enable_grad, no_grad
+from dovetail.autograd.hooks import RemovableHandle
 from dovetail.errors import ArgumentError, ArgumentTypeError
-from dovetail.program.live import live_number, outside_capture
+from dovetail.optim import groups, state_dicts
+from dovetail.optim.groups import Group
+from dovetail.optim.groups import required as required
+from dovetail.optim.hooks import hooked, registered
+from dovetail.optim.hooks import register_optimizer_step_post_hook as register_optimizer_step_post_hook
+from dovetail.optim.hooks import register_optimizer_step_pre_hook as register_optimizer_step_pre_hook
 from dovetail.tensor.tensor import Tensor
 
-Group = dict[str, Any]
 Closure = Callable[[], Any]
-_ids: Final = count()
+Hook = Callable[..., Any]
 
-
-class RemovableHandle:
-    """Takes a hook of an optimizer out again."""
-
-    def __init__(self, hooks: OrderedDict[int, Any], hook: Any) -> None:
-        self.id = next(_ids)
-        self._hooks = hooks
-        hooks[self.id] = hook
-
-    def remove(self) -> None:
-        """Take the hook out; a second time does nothing."""
-        self._hooks.pop(self.id, None)
+_HOOKS: Final = (
+    "_optimizer_step_pre_hooks",
+    "_optimizer_step_post_hooks",
+    "_optimizer_state_dict_pre_hooks",
+    "_optimizer_state_dict_post_hooks",
+    "_optimizer_load_state_dict_pre_hooks",
+    "_optimizer_load_state_dict_post_hooks",
+)
 
 
 class Optimizer:
-    """Base of all optimizers.
+    """Base of all optimizers: keeps the parameters in groups with options, and a state for each parameter.
 
-    A subclass sets ``defaults``, makes state in :meth:`make_state` and updates one parameter in :meth:`update`;
-    both run
-    without recording. State tensors are made before the first step is taken, so that a captured step finds them.
+    A subclass gives the defaults of its options and defines ``step``; hooks run around whatever ``step`` it defines.
+    ``params`` are tensors, pairs of a name and a tensor, or dicts with a key "params" and options that differ from
+    the defaults.
 
-    ``params`` are tensors, or dicts with a key "params" and options that differ from the defaults.
+    Errors: TypeError for a single tensor in place of a list, ValueError for an empty list.
+
+    >>> import dovetail
+    >>> class Descent(dovetail.optim.Optimizer):
+    ...     def __init__(self, params, lr):
+    ...         super().__init__(params, {"lr": lr})
+    ...     @dovetail.no_grad()
+    ...     def step(self):
+    ...         for group in self.param_groups:
+    ...             for p in group["params"]:
+    ...                 p -= group["lr"] * p.grad
+    >>> w = dovetail.ones(2, requires_grad=True)
+    >>> w.sum().backward()
+    >>> Descent([w], lr=0.5).step()
+    >>> w
+    tensor([0.5000, 0.5000], requires_grad=True)
     """
 
     def __init__(self, params: Iterable[Any], defaults: Group) -> None:
+        self.defaults = defaults
+        self._changes = 0
+        for name in _HOOKS:
+            setattr(self, name, OrderedDict())
         if isinstance(params, Tensor):
             raise ArgumentTypeError(
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, but got a Tensor: "
                 "pass [tensor] or model.parameters()"
             )
-        self.defaults = defaults
-        self.state: defaultdict[Tensor, Any] = defaultdict(dict)
+        self.state: defaultdict[Any, Any] = defaultdict(dict)
         self.param_groups: list[Group] = []
-        self._pre: OrderedDict[int, Any] = OrderedDict()
-        self._post: OrderedDict[int, Any] = OrderedDict()
-        groups = list(params)
-        if not groups:
+        given = list(params)
+        if not given:
             raise ArgumentError("optimizer got an empty parameter list")
-        if not isinstance(groups[0], dict):
-            groups = [{"params": groups}]
-        for group in groups:
+        if not isinstance(given[0], dict):
+            given = [{"params": given}]
+        for group in given:
             self.add_param_group(group)
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """Let hooks run around the step that a subclass defines."""
+        super().__init_subclass__(**keywords)
+        step = cls.__dict__.get("step")
+        if step is not None and not getattr(step, "hooked", False):
+            cls.step = hooked(step)  # type: ignore[method-assign]  # the same step, with hooks around it
 
     # ------------------------------------------------------------------ groups
 
     def add_param_group(self, param_group: Group) -> None:
-        """Add parameters with options of their own; what is not given comes from the defaults."""
-        if not isinstance(param_group, dict):
-            raise ArgumentTypeError(f"param_group must be a dict, but got {type(param_group).__name__}")
-        group = dict(param_group)
-        params = group["params"]
-        if isinstance(params, set):
-            raise ArgumentTypeError("optimizer parameters need to be organized in ordered collections, not in a set")
-        group["params"] = [params] if isinstance(params, Tensor) else list(params)
-        if group["params"] and isinstance(group["params"][0], tuple):
-            group["param_names"] = [name for name, _ in group["params"]]
-            group["params"] = [p for _, p in group["params"]]
-        self._check(group["params"])
-        for name, default in self.defaults.items():
-            group.setdefault(name, default)
-        self.check_options(group)
-        self.param_groups.append(group)
+        """Add parameters with options of their own; what is not given comes from the defaults.
 
-    def _check(self, params: list[Any]) -> None:
-        known = {id(p) for g in self.param_groups for p in g["params"]}
-        for p in params:
-            if not isinstance(p, Tensor):
-                raise ArgumentTypeError(
-                    f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}"
-                )
-            if not p.is_leaf:
-                raise ArgumentError(
-                    f"can't optimize a non-leaf Tensor (shape {list(p.shape)}): it was computed from others"
-                )
-            if id(p) in known:
-                raise ArgumentError("some parameters appear in more than one parameter group")
-            known.add(id(p))
+        Errors: TypeError for anything but leaf tensors in an ordered collection, ValueError for parameters that are in
+        a group already, or where only some have names.
+        """
+        groups.complete(param_group, self.defaults)
+        groups.check_disjoint(param_group, self.param_groups)
+        self.check_options(param_group)
+        self.param_groups.append(param_group)
+        self._changes += 1
 
     def check_options(self, group: Group) -> None:
         """Raise for options that the algorithm does not allow; called for every group."""
 
     # ------------------------------------------------------------------ the step
 
-    def make_state(self, param: Tensor, group: Group) -> dict[str, Any]:
-        """Return the state of a parameter before its first step."""
-        return {}
-
-    def update(self, param: Tensor, grad: Tensor, state: dict[str, Any], group: Group, lr: Tensor) -> None:
-        """Move one parameter by its gradient, in place."""
-        raise NotImplementedError(f"{type(self).__name__} must define update()")
-
     def step(self, closure: Closure | None = None) -> Any:
         """Update every parameter that has a gradient; with a closure, evaluate it first and return its loss."""
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
-        for hook in list(self._pre.values()):
-            hook(self, (), {})
-        with no_grad():
-            for group in self.param_groups:
-                self._step_group(group)
-        for hook in list(self._post.values()):
-            hook(self, (), {})
-        return loss
-
-    def _step_group(self, group: Group) -> None:
-        rates: dict[Any, Tensor] = {}
-        for param in group["params"]:
-            grad = param.grad
-            if grad is None:
-                continue
-            state = self.state[param]
-            if not state:
-                with outside_capture():
-                    state.update(self.make_state(param, group))
-            key = (param.dtype, param.device)
-            rate = rates.get(key)
-            if rate is None:
-                rate = rates[key] = self._rate(group, param)
-            self.update(param, grad, state, group, rate)
-
-    def _rate(self, group: Group, param: Tensor) -> Tensor:
-        """The learning rate as a 0-d tensor; in a captured program it is read anew at each run."""
-        value = group["lr"]
-        if isinstance(value, Tensor):
-            return value.to(device=param.device)
-        return live_number((id(group), "lr", param.device), lambda: group["lr"], param.device)
+        raise NotImplementedError(f"{type(self).__name__} must define step()")
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Clear the gradients of all parameters: None, or zeros in place."""
@@ -157,69 +115,89 @@ class Optimizer:
 
     # ------------------------------------------------------------------ hooks
 
-    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call ``hook(optimizer, args, kwargs)`` before each step."""
-        return RemovableHandle(self._pre, hook)
+    def register_step_pre_hook(self, hook: Hook) -> RemovableHandle:
+        """Call ``hook(optimizer, args, kwargs)`` before each step; it may return other (args, kwargs)."""
+        return registered(self.__dict__["_optimizer_step_pre_hooks"], hook)
 
-    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+    def register_step_post_hook(self, hook: Hook) -> RemovableHandle:
         """Call ``hook(optimizer, args, kwargs)`` after each step."""
-        return RemovableHandle(self._post, hook)
+        return registered(self.__dict__["_optimizer_step_post_hooks"], hook)
+
+    def register_state_dict_pre_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(optimizer)`` before each :meth:`state_dict`."""
+        return registered(self.__dict__["_optimizer_state_dict_pre_hooks"], hook, prepend)
+
+    def register_state_dict_post_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(optimizer, state_dict)`` after each :meth:`state_dict`; it may return another one."""
+        return registered(self.__dict__["_optimizer_state_dict_post_hooks"], hook, prepend)
+
+    def register_load_state_dict_pre_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(optimizer, state_dict)`` before each load; it may return another state dict to be loaded."""
+        return registered(self.__dict__["_optimizer_load_state_dict_pre_hooks"], hook, prepend)
+
+    def register_load_state_dict_post_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(optimizer)`` after each load."""
+        return registered(self.__dict__["_optimizer_load_state_dict_post_hooks"], hook, prepend)
 
     # ------------------------------------------------------------------ checkpoints
 
     def state_dict(self) -> dict[str, Any]:
-        """Return state and options with parameters as numbers, in PyTorch's form."""
-        numbers = {id(p): i for i, p in enumerate(chain.from_iterable(g["params"] for g in self.param_groups))}
-        groups = [
-            {**{k: v for k, v in g.items() if k != "params"}, "params": [numbers[id(p)] for p in g["params"]]}
-            for g in self.param_groups
-        ]
-        state = {numbers[id(p)]: dict(s) for p, s in self.state.items() if s and id(p) in numbers}
-        return {"state": state, "param_groups": groups}
+        """Return state and options with parameters as numbers, in PyTorch's form.
+
+        The tensors of the state are the optimizer's own, not copies.
+        """
+        for before in list(self.__dict__["_optimizer_state_dict_pre_hooks"].values()):
+            before(self)
+        packed = state_dicts.packed(self.state, self.param_groups)
+        for after in list(self.__dict__["_optimizer_state_dict_post_hooks"].values()):
+            replaced = after(self, packed)
+            packed = packed if replaced is None else replaced
+        return packed
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over a :meth:`state_dict`; everything is checked before anything changes."""
-        saved = state_dict["param_groups"]
-        if len(saved) != len(self.param_groups):
-            raise ArgumentError(
-                f"loaded state dict has a different number of parameter groups ({len(saved)}, this optimizer has "
-                f"{len(self.param_groups)})"
-            )
-        for i, (new, own) in enumerate(zip(saved, self.param_groups, strict=True)):
-            if len(new["params"]) != len(own["params"]):
-                raise ArgumentError(
-                    f"loaded state dict contains a parameter group that doesn't match the size of optimizer's group "
-                    f"(group {i}: {len(new['params'])} and {len(own['params'])} parameters)"
-                )
-        own_params = list(chain.from_iterable(g["params"] for g in self.param_groups))
-        numbers = list(chain.from_iterable(g["params"] for g in saved))
-        state = {
-            param: {k: _placed(v, param, k) for k, v in state_dict["state"][number].items()}
-            for number, param in zip(numbers, own_params, strict=True)
-            if number in state_dict["state"]
-        }
+        """Take over a :meth:`state_dict`, also one of PyTorch's; everything is checked before anything changes.
+
+        Errors: ValueError for other groups or numbers of parameters, or state of other shapes.
+        """
+        state_dict = dict(state_dict)
+        for before in list(self.__dict__["_optimizer_load_state_dict_pre_hooks"].values()):
+            replaced = before(self, state_dict)
+            state_dict = state_dict if replaced is None else replaced
+        state_dicts.check_groups(state_dict["param_groups"], self.param_groups)
+        state = state_dicts.unpacked(state_dict, self.param_groups, self.own_dtype)
         for param, values in state.items():
-            self.check_state(param, values)
-        for new, own in zip(saved, self.param_groups, strict=True):
-            own.update({k: deepcopy(v) for k, v in new.items() if k != "params"})
-        self.state = defaultdict(dict, state)
+            if isinstance(param, Tensor):
+                self.check_state(param, values)
+        state_dicts.take_options(state_dict["param_groups"], self.param_groups, self.defaults)
+        self.__setstate__({"state": state, "param_groups": self.param_groups})
+        for after in list(self.__dict__["_optimizer_load_state_dict_post_hooks"].values()):
+            after(self)
+
+    own_dtype: frozenset[str] = frozenset({"step"})
+    """Names of running numbers, which are not cast to the dtype of their parameter when they are loaded."""
 
     def check_state(self, param: Tensor, state: dict[str, Any]) -> None:
         """Raise for loaded state that does not belong to a parameter of this shape."""
         for name, value in state.items():
-            if isinstance(value, Tensor) and value.ndim and value.shape != param.shape:
+            if isinstance(value, Tensor) and value.ndim and tuple(value.shape) != self.state_shape(param, name):
                 raise ArgumentError(
                     f"state {name!r} of the loaded state dict has shape {list(value.shape)}, its parameter has "
                     f"{list(param.shape)}"
                 )
 
+    def state_shape(self, param: Tensor, name: str) -> tuple[int, ...]:
+        """The shape of a tensor of the state that is not 0-d."""
+        return tuple(param.shape)
+
     def __getstate__(self) -> dict[str, Any]:
-        return {"defaults": self.defaults, "state": dict(self.state), "param_groups": self.param_groups}
+        return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
 
     def __setstate__(self, saved: dict[str, Any]) -> None:
-        self.defaults, self.param_groups = saved["defaults"], saved["param_groups"]
-        self.state = defaultdict(dict, saved["state"])
-        self._pre, self._post = OrderedDict(), OrderedDict()
+        self.__dict__.update(saved)
+        for name in _HOOKS:
+            self.__dict__.setdefault(name, OrderedDict())
+        self._changes = self.__dict__.get("_changes", 0) + 1
+        self.defaults.setdefault("differentiable", False)
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
@@ -227,20 +205,3 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
         return "\n".join([*lines, ")"])
-
-
-def _placed(value: Any, param: Tensor, name: str) -> Any:
-    """A loaded value on its parameter's device, floating state in its dtype; the step count keeps its own."""
-    if not isinstance(value, Tensor):
-        return deepcopy(value)
-    if name == "step":
-        return value.detach().to(device=param.device).clone()
-    kind = param.dtype if value.is_floating_point() and param.is_floating_point() else value.dtype
-    return value.detach().to(device=param.device, dtype=kind).clone()
-
-
-def check_range(name: str, value: Any, low: float, high: float | None = None) -> None:
-    """Raise PyTorch's sentence for an option outside ``[low, high)``."""
-    number = value.item() if isinstance(value, Tensor) else value
-    if not number >= low or (high is not None and not number < high):
-        raise ArgumentError(f"Invalid {name}: {value}")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from dovetail import ops
 from dovetail.dispatch.state import tracing
-from dovetail.dispatch.update import update
 from dovetail.errors import ArgumentError, CaptureError
-from dovetail.optim.optimizer import Group, Optimizer, check_range
-from dovetail.program.live import outside_capture
+from dovetail.optim.groups import Group, check_range, check_rate
+from dovetail.optim.stepper import Stepper, check_modes
 from dovetail.tensor.tensor import Tensor
 
 
-class SGD(Optimizer):
+class SGD(Stepper):
     """Stochastic gradient descent with momentum, Nesterov's variant and weight decay (Sutskever et al. 2013).
 
     >>> import dovetail
@@ -26,13 +25,16 @@ class SGD(Optimizer):
     tensor([0.9000, 0.9000], requires_grad=True)
     """
 
+    operation = ops.sgd_step
+    keys = ("momentum_buffer",)
+
     def __init__(
         self,
         params: Iterable[Any],
         lr: float | Tensor = 1e-3,
         momentum: float = 0,
         dampening: float = 0,
-        weight_decay: float = 0,
+        weight_decay: float | Tensor = 0,
         nesterov: bool = False,
         *,
         maximize: bool = False,
@@ -45,37 +47,38 @@ class SGD(Optimizer):
             "nesterov": nesterov, "maximize": maximize, "foreach": foreach, "differentiable": differentiable,
             "fused": fused,
         }  # fmt: skip
+        check_modes(defaults)
         super().__init__(params, defaults)
 
     def check_options(self, group: Group) -> None:
         """Raise for values outside the algorithm's range."""
-        check_range("learning rate", group["lr"], 0.0)
-        check_range("momentum value", group["momentum"], 0.0)
-        check_range("weight_decay value", group["weight_decay"], 0.0)
+        check_rate(group["lr"])
+        check_range("momentum value", group["momentum"])
+        check_range("weight_decay value", group["weight_decay"])
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ArgumentError("Nesterov momentum requires a momentum and zero dampening")
 
-    def update(self, param: Tensor, grad: Tensor, state: dict[str, Any], group: Group, lr: Tensor) -> None:
-        """Move one parameter; the momentum buffer starts as the first gradient, not damped."""
-        buffer = None
-        momentum, dampening = group["momentum"], group["dampening"]
-        if momentum:
-            buffer = state.get("momentum_buffer")
-            if buffer is None:
-                with outside_capture():
-                    buffer = state["momentum_buffer"] = param.new_zeros(param.shape)
-                if dampening and tracing.get() is not None:
-                    raise CaptureError("the first step of SGD is not damped: take it before the capture")
-                dampening = 0  # 0 * momentum + g: the buffer becomes the gradient itself
-        update(
-            ops.sgd_step.record,
-            param,
-            grad,
-            buffer,
-            lr,
-            momentum=float(momentum),
-            dampening=float(dampening),
-            weight_decay=float(group["weight_decay"]),
-            nesterov=bool(group["nesterov"]),
-            maximize=bool(group["maximize"]),
-        )
+    def names(self, group: Group) -> tuple[str | None, ...]:
+        """The velocity, if there is momentum."""
+        return ("momentum_buffer" if group["momentum"] != 0 else None,)
+
+    def numbers(self, group: Group) -> tuple[Any, ...]:
+        """Learning rate, momentum, dampening, weight decay."""
+        return group["lr"], group["momentum"], group["dampening"], group["weight_decay"]
+
+    def values(self, group: Group, param: Tensor, fresh: bool) -> Sequence[Any]:
+        """At a parameter's first step nothing is damped: 0 * momentum + g makes the buffer the gradient itself."""
+        lr, momentum, dampening, decay = self.numbers(group)
+        if not (fresh and dampening):
+            return lr, momentum, dampening, decay
+        if tracing.get() is not None:
+            raise CaptureError("the first step of SGD is not damped: take it before the capture")
+        return lr, momentum, 0.0, decay
+
+    def flags(self, group: Group) -> dict[str, Any]:
+        """The variant, whether there is weight decay, and the direction of the search."""
+        return {
+            "nesterov": bool(group["nesterov"]),
+            "decayed": bool(group["weight_decay"] != 0),
+            "maximize": bool(group["maximize"]),
+        }

@@ -33,6 +33,7 @@ class Program:
         self.checks: list[Check] = trace.checks
         self.advances = list(trace.advances.values())
         self.modules = [(m, m.training) for m in trace.modules.values()]
+        self.guards = list(trace.guards.values())
         self.grad_mode = state.grad_enabled.get()
         self.result, self._results = _flatten(result, trace)
         self.written = _written(trace, argued)
@@ -123,6 +124,10 @@ class Program:
                 return f"a {type(module).__name__} was switched between train() and eval()"
         if state.grad_enabled.get() != self.grad_mode:
             return "gradients were switched on or off"
+        for guard in self.guards:
+            changed = guard()
+            if changed is not None:
+                return changed
         for owner, spec, edge in self.fixed:
             if (owner.spec if isinstance(owner, Cell) else owner._spec) is not spec or _has_edge(owner) != edge:
                 return f"a tensor that the program uses has changed from {spec}"

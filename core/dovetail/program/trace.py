@@ -99,6 +99,7 @@ class Trace:
         self.old_grads: dict[int, Tensor | None] = {}
         self.advances: dict[int, tuple[Any, int]] = {}
         self.modules: dict[int, Any] = {}
+        self.guards: dict[Hashable, Callable[[], str | None]] = {}
         self.born: list[ref[Tensor]] = []
         self.start = next_seq()
         self._count = 0
@@ -177,6 +178,10 @@ class Trace:
         if found is None:
             found = self.keyed_readers[key] = self.reader(read, spec)
         return found
+
+    def guard(self, key: Hashable, why: Callable[[], str | None]) -> None:
+        """Let ``why()`` say before each run what has changed that the program has baked in, None where nothing has."""
+        self.guards.setdefault(key, why)
 
     def advance(self, owner: Any, amount: int) -> int:
         """Note that each run moves a generator forward; returns how far this capture has moved it so far."""
