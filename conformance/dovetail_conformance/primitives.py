@@ -182,7 +182,10 @@ _HANDLERS: Final[dict[str, Callable[..., Number]]] = {
 
 
 def constant(m: Maths, number: Any, held: Host, dtype: str) -> Value:
-    """A number of the program: the real one where it is known, with the error of its rounding if errors are kept."""
+    """A number of the program: the real one where it is known, with the error of its rounding if errors are kept.
+
+    One that takes all digits of a float64, such as log 10, stands for a real number that may lie half a unit away.
+    """
     if number is None or isinstance(number, bool):
         return m.number(held)
     value = widen(np.asarray(float(number)))
@@ -190,5 +193,6 @@ def constant(m: Maths, number: Any, held: Host, dtype: str) -> Value:
         return m.number(value)
     rounded = widen(round_to(value, m.format))
     with np.errstate(all="ignore"):
-        error = np.where(np.isfinite(value), np.abs(rounded - value), np.longdouble(0))
+        spare = np.longdouble(0) if float(np.float32(number)) == number else np.abs(value) * np.longdouble(2.0**-53)
+        error = np.where(np.isfinite(value), np.abs(rounded - value) + spare, np.longdouble(0))
     return Number(m, value, np.asarray(error, np.longdouble), given=True)

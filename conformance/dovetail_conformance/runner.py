@@ -11,6 +11,7 @@ from typing import Any, Final
 import dovetail
 from dovetail.backend.inspection import Op, forget_plans, host_fallback
 from dovetail_conformance.checks import (
+    derivatives,
     errors,
     forms,
     gradients,
@@ -19,6 +20,7 @@ from dovetail_conformance.checks import (
     precision,
     promotion,
     semantics,
+    shapes,
     system,
     values,
 )
@@ -34,6 +36,8 @@ EACH: Final[dict[str, Callable[[Session, Op, str], Row | None]]] = {
     "layouts": forms.layouts,
     "gradients": gradients.gradients,
     "programs": system.capturing,
+    "shapes": shapes.shapes,
+    "derivatives": derivatives.derivatives,
 }
 """Checks of an op in a dtype."""
 
@@ -56,7 +60,7 @@ WHOLE: Final[dict[str, Callable[[Session], list[Row]]]] = {
 }
 """Checks of the backend."""
 
-FIRST: Final = frozenset(("layouts", "gradients", "programs"))
+FIRST: Final = frozenset(("layouts", "gradients", "programs", "shapes"))
 """Checks that look at the first dtype of each category: what they look for does not depend on its width."""
 
 KEPT: Final = 20
