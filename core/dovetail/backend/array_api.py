@@ -9,6 +9,7 @@ decomposition or to the host.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -124,7 +125,12 @@ class ArrayAPIBackend(Backend):
         """Whether a value is an array of the namespace."""
         if isinstance(value, Carried):
             return self.is_array(value.values)
-        return hasattr(value, "__array_namespace__") and value.__array_namespace__() is self.xp
+        return isinstance(value, self._array_type)
+
+    @cached_property
+    def _array_type(self) -> type:
+        """What the namespace makes: a wrapper of array-api-compat is not what its arrays name as their namespace."""
+        return type(self.xp.zeros(1, dtype=next(iter(self._dtypes.values()))))
 
     def spec_of(self, array: Array) -> tuple[tuple[int, ...], str]:
         """Shape and dtype name of an array."""

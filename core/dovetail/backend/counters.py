@@ -65,8 +65,8 @@ def counters() -> Iterator[Counts]:
     """Count ops, fallbacks and transfers of the whole process while the block runs.
 
     Outside of such a block nothing is counted, and an op costs what it costs without counters; inside, every op takes
-    the general path. Backward passes are counted like everything else. The steps of a compiled program are one program to
-    its backend, and are not told apart; nor are the numbers that it reads anew at each run.
+    the general path. Backward passes are counted like everything else. The steps of a compiled program are one
+    program to its backend, and are not told apart; nor are the numbers that it reads anew at each run.
 
     >>> import dovetail
     >>> from dovetail.backend import counters

@@ -16,7 +16,12 @@ from typing import Final
 from dovetail.contract import discovery
 from dovetail.errors import DovetailError, PluginWarning
 
-COMMANDS: Final = ("dovetail.cli.backends", "dovetail.cli.doctor", "dovetail.cli.demo")
+COMMANDS: Final = (
+    "dovetail.cli.backends",
+    "dovetail.cli.doctor",
+    "dovetail.cli.demo",
+    "dovetail.cli.new_backend",
+)
 """The modules of the built-in commands."""
 
 FAILED: Final = 2
