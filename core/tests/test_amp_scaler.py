@@ -165,3 +165,13 @@ def test_a_captured_step_is_the_eager_one(backend: str, first: float) -> None:
     assert captured[2] == eager[2] == factors.count(1.0)
     np.testing.assert_allclose(captured[1], eager[1], rtol=1e-6)
     np.testing.assert_allclose(captured[3], eager[3], rtol=1e-6)
+
+
+def test_the_older_names_do_nothing_without_cuda() -> None:
+    if dovetail.cuda.is_available():
+        pytest.skip("there is CUDA here")
+    with pytest.warns(UserWarning, match="no such device here"):
+        assert not dovetail.cuda.amp.GradScaler().is_enabled()
+    with pytest.warns(UserWarning, match="no such device here"), dovetail.cuda.amp.autocast():
+        assert (dovetail.ones(1, 1) @ dovetail.ones(1, 1)).dtype is dovetail.float32
+    assert not dovetail.cuda.amp.autocast(enabled=False)._enabled

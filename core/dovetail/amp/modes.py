@@ -54,10 +54,10 @@ def is_autocast_enabled(device_type: str = "cuda") -> bool:
     return type_of_device(device_type) in casting.current.get().enabled
 
 
-def set_autocast_enabled(device_type: str | bool, enabled: bool | None = None) -> None:
+def set_autocast_enabled(device_type: str | bool, enabled: bool = True) -> None:
     """Switch autocast on or off for a type of device ("cuda" if left out); ``autocast`` blocks do so for a while."""
     if isinstance(device_type, bool):
-        device_type, enabled = "cuda", device_type
+        enabled, device_type = device_type, "cuda"
     kind, mode = type_of_device(device_type), casting.current.get()
     kinds = mode.enabled | {kind} if enabled else mode.enabled - {kind}
     switched = bool(kinds)

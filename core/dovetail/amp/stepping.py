@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from dovetail import ops
 from dovetail.autograd.mode import no_grad
 from dovetail.contract.device import Device
-from dovetail.program.live import outside_capture
 from dovetail.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -17,7 +16,10 @@ if TYPE_CHECKING:
 
 def masked_step(optimizer: Optimizer, skipped: Mapping[Device, Tensor], options: Mapping[str, Any]) -> Any:
     """Take the step, then put every parameter and its state back where ``skipped`` is true on any device."""
-    _make_state(optimizer)
+    # What a first step would make must exist before, to be what a step that does not count goes back to.
+    make_state = getattr(optimizer, "make_state", None)
+    if make_state is not None:
+        make_state()
     with no_grad():
         before = [(t, t.detach().clone()) for t in _tensors(optimizer)]
     result = optimizer.step(**options)
@@ -27,15 +29,6 @@ def masked_step(optimizer: Optimizer, skipped: Mapping[Device, Tensor], options:
             bad = flags[0] if len(flags) == 1 else ops.stack(flags).any()
             t.copy_(ops.where(bad, old, t))
     return result
-
-
-def _make_state(optimizer: Optimizer) -> None:
-    """What a first step would make: it must exist before, to be what a step that does not count goes back to."""
-    with outside_capture():
-        for group in optimizer.param_groups:
-            for param in group["params"]:
-                if param.grad is not None and not optimizer.state[param]:
-                    optimizer.state[param].update(optimizer.make_state(param, group))
 
 
 def _tensors(optimizer: Optimizer) -> Iterator[Tensor]:

@@ -59,6 +59,14 @@ class Stepper(Optimizer):
                 self._step_group(group)
         return loss
 
+    def make_state(self) -> None:
+        """Make the state of every parameter that has a gradient, as a first step does, without taking one."""
+        for group in self.param_groups:
+            names = self.names(group)
+            for param in group["params"]:
+                if param.grad is not None:
+                    self._start(param, self.state[param], self.names_of(param, names), group)
+
     def _step_group(self, group: Group) -> None:
         names, flags = self.names(group), self.flags(group)
         rows: dict[Any, Tensor] = {}

@@ -6,6 +6,7 @@ one of highest priority that has.
 
 from __future__ import annotations
 
+import importlib
 from typing import Any, Final
 
 from dovetail.contract import discovery
@@ -98,3 +99,10 @@ def manual_seed(seed: int) -> None:
 
 manual_seed_all = manual_seed
 """As :func:`manual_seed`: there is one stream."""
+
+
+def __getattr__(name: str) -> Any:
+    """``dovetail.cuda.amp`` needs no import of its own, as in PyTorch."""
+    if name == "amp":
+        return importlib.import_module(f"{__name__}.amp")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
