@@ -49,6 +49,8 @@ def _total(call: Call) -> Kernel | None:
     if source.size >= _FEW or source.dtype not in (dtypes.float32, dtypes.float64):
         return None
     if count <= _ANY_ORDER:
+        if not call.output.shape:
+            return lambda x: np.add.reduce(x, axis=None, out=...)
         return partial(np.add.reduce, axis=dim, keepdims=keep, out=...)
     if source.dtype is dtypes.float64:
         return None

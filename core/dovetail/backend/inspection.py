@@ -16,7 +16,7 @@ from dovetail.contract.discovery import reason as reason
 from dovetail.contract.discovery import register, registrations, unregister
 from dovetail.dispatch import constants
 from dovetail.dispatch.aliasing import raw
-from dovetail.dispatch.call import prepare
+from dovetail.dispatch.binding import prepare
 from dovetail.dispatch.plan import Plan as Plan
 from dovetail.dispatch.plan import forget_all
 from dovetail.program.program import Program as Program

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from dovetail.dispatch.aliasing import make_view
-from dovetail.dispatch.call import call, execute, prepare
+from dovetail.dispatch.binding import prepare
+from dovetail.dispatch.call import call, execute
 from dovetail.dispatch.constants import constant, dtype_of_number, is_operand
 from dovetail.dispatch.lane import seek
 from dovetail.dispatch.plan import Plan, remember
-from dovetail.dispatch.recording import new_node
 from dovetail.dispatch.state import state
 from dovetail.record.signature import STATIC, TENSOR
 from dovetail.tensor.node import Node, next_seq
@@ -69,11 +69,9 @@ def general(op: Op) -> Function:
         if state.special:
             return call(op, args, params)
         p, inputs = seek(op, args, params)
-        if p.slow:
-            return execute(p, inputs)
         try:
             arrays = [x if x is None else x._data for x in inputs]
-            o = p.kernel(*arrays)
+            o = p.hot(*arrays)
         except Exception:
             return execute(p, inputs)  # a stale value, or an error that the general path explains
         t = new(Tensor)
@@ -89,11 +87,12 @@ def general(op: Op) -> Function:
                     mask |= bit
                 bit += bit
             if mask:
-                n = t._node = new_node(Node)
+                n = t._node = Node()
                 v = n.variant = p.variants[mask]
                 n.edges = edges
                 n.seq = next_seq()
-                n.saved = v.save(*arrays, o)
+                save = v.save
+                n.saved = save(*arrays, o) if save is not None else ()
                 return t
         t._node = None
         return t
@@ -123,10 +122,10 @@ def binary(op: Op, first: Callable[[Op, Any, Any], Any] | None = None) -> Functi
             a = x._data
         except (KeyError, AttributeError, TypeError):
             return unplanned(op, x, y)
-        if state.special or p.slow:
+        if state.special:
             return call(op, (x, y), NOTHING)
         try:
-            o = p.kernel(a, b)
+            o = p.hot(a, b)
         except Exception:
             return call(op, (x, y), NOTHING)  # the general path says what went wrong
         t = new(Tensor)
@@ -146,11 +145,12 @@ def binary(op: Op, first: Callable[[Op, Any, Any], Any] | None = None) -> Functi
             v = p.left or p.variant(1)
         else:
             v = p.both or p.variant(3)
-        n = t._node = new_node(Node)
+        n = t._node = Node()
         n.variant = v
         n.edges = (ex, ey)
         n.seq = next_seq()
-        n.saved = v.save(a, b, o)
+        save = v.save
+        n.saved = save(a, b, o) if save is not None else ()
         return t
 
     return function
@@ -191,10 +191,10 @@ def unary(op: Op) -> Function:
             a = x._data
         except (KeyError, AttributeError):
             return call(op, (x,), NOTHING)
-        if state.special or p.slow:
+        if state.special:
             return call(op, (x,), NOTHING)
         try:
-            o = p.kernel(a)
+            o = p.hot(a)
         except Exception:
             return call(op, (x,), NOTHING)  # the general path says what went wrong
         t = new(Tensor)
@@ -205,11 +205,12 @@ def unary(op: Op) -> Function:
         if e is None or not p.differentiable:
             t._node = None
             return t
-        n = t._node = new_node(Node)
+        n = t._node = Node()
         v = n.variant = p.left or p.variant(1)
         n.edges = (e,)
         n.seq = next_seq()
-        n.saved = v.save(a, o)
+        save = v.save
+        n.saved = save(a, o) if save is not None else ()
         return t
 
     return function
@@ -232,14 +233,20 @@ def parametrized(op: Op) -> Function:
 
     def function(x: Any = None, /, *args: Any, **params: Any) -> Any:
         try:
-            key = (x._spec, args, *params.items()) if params else (x._spec, args)
-            p = plans[key]
+            spec = x._spec
+            if params:
+                p = plans[spec, args, *params.items()]
+            else:
+                p = plans[spec, args] if args else plans[spec]
             a = x._data
         except (KeyError, AttributeError, TypeError):
             return _first_time(op, x, args, params)
-        if state.special or p.slow:
-            return call(op, (x, *args), params) if state.special and op.autocast else execute(p, (x,))
-        o = p.kernel(a)
+        if state.special:
+            return call(op, (x, *args), params) if op.autocast else execute(p, (x,))
+        try:
+            o = p.hot(a)
+        except Exception:
+            return execute(p, (x,))  # a plan that needs more, or an error that the general path explains
         t = new(Tensor)
         t._data = o
         t._spec = p.out
@@ -248,11 +255,12 @@ def parametrized(op: Op) -> Function:
         if e is None or not p.differentiable:
             t._node = None
             return t
-        n = t._node = new_node(Node)
+        n = t._node = Node()
         v = n.variant = p.left or p.variant(1)
         n.edges = (e,)
         n.seq = next_seq()
-        n.saved = v.save(a, o)
+        save = v.save
+        n.saved = save(a, o) if save is not None else ()
         return t
 
     return function
@@ -277,11 +285,12 @@ def viewing(op: Op) -> Function:
         e = x._node
         if e is None:
             return make_view(x, p, live, o, None)
-        n = new_node(Node)
+        n = Node()
         v = n.variant = p.left or p.variant(1)
         n.edges = (e, *p.no_edges)
         n.seq = next_seq()
-        n.saved = v.save(a, *live, o)
+        save = v.save
+        n.saved = save(a, *live, o) if save is not None else ()
         return make_view(x, p, live, o, n)
 
     return function
@@ -296,7 +305,7 @@ def _first_time(op: Op, x: Any, args: tuple[Any, ...], params: dict[str, Any]) -
     if isinstance(x, Tensor) and len(inputs) == 1 + lives and inputs[0] is x:
         key = (x._spec, args[lives:], *params.items()) if params else (x._spec, args)
         try:
-            remember(op, key, plan)
+            remember(op, key if params or args or op.view is not None else x._spec, plan)
         except TypeError:
             pass  # a list among the parameters: found by the general path each time
     return result

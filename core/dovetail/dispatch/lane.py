@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dovetail.dispatch.call import prepare
+from dovetail.dispatch.binding import prepare
 from dovetail.dispatch.constants import Constant
 from dovetail.dispatch.plan import MAX_PLANS
 from dovetail.tensor.tensor import Tensor
@@ -36,7 +36,9 @@ class Lane:
 
 
 def seek(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> tuple[Plan, Sequence[Any]]:
-    """Return the plan of a call and its inputs, as :func:`dovetail.dispatch.call.prepare` does."""
+    """Return the plan of a call and its inputs, as :func:`dovetail.dispatch.binding.prepare` does."""
+    if op.signature.live:
+        return prepare(op, args, params)
     key: list[Any] = []
     tensors: list[Any] = []
     try:

@@ -38,7 +38,7 @@ class Plan:
     """One op bound to one combination of input specs and parameters."""
 
     __slots__ = (
-        "op", "ins", "out", "outs", "layout", "statics", "casts", "slow", "kernel", "_out_kernel", "variants", "ruled",
+        "op", "ins", "out", "outs", "layout", "statics", "casts", "hot", "kernel", "_out_kernel", "variants", "ruled",
         "differentiable", "decompose", "checks", "single", "graded", "visible", "backward_name", "device", "call",
         "origin", "left", "right", "both", "layouts", "quick", "no_edges",
     )  # fmt: skip
@@ -50,7 +50,8 @@ class Plan:
     layout: tuple[Any, ...]
     statics: dict[str, Any]
     casts: tuple[tuple[int, Spec], ...]
-    slow: bool
+    hot: Callable[..., Any]
+    """The kernel for the hot paths; raises where a call needs more than a kernel, and the general path takes over."""
     kernel: Callable[..., Any]
     _out_kernel: Callable[..., Any] | None
     variants: Variants
@@ -160,8 +161,12 @@ def make(op: Op, specs: Sequence[Spec | None], layout: tuple[Any, ...], statics:
     plan.layouts = {}
     plan.no_edges = (None,) * len(op.signature.live)
     plan.quick = not (plan.casts or plan.checks or plan.decompose or len(plan.outs) > 1)
-    plan.slow = not plan.quick or op.view is not None
+    plan.hot = plan.kernel if plan.quick and op.view is None else _needs_more
     return plan
+
+
+def _needs_more(*arrays: Any) -> Any:
+    raise LookupError("the general path runs this plan")
 
 
 def _apply_rules(plan: Plan, specs: Sequence[Spec | None], grouped: Sequence[Any]) -> None:

@@ -11,11 +11,7 @@ from dovetail.tensor.node import Node, next_seq
 from dovetail.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from dovetail.dispatch.plan import Plan
-
-new_node: Callable[[type[Node]], Node] = object.__new__
 
 
 def record(plan: Plan, inputs: Sequence[Any], arrays: Sequence[Any], outputs: Sequence[Any]) -> Node | None:
@@ -27,11 +23,12 @@ def record(plan: Plan, inputs: Sequence[Any], arrays: Sequence[Any], outputs: Se
             mask |= 1 << i
     if not mask:
         return None
-    node = new_node(Node)
+    node = Node()
     variant = node.variant = plan.variants[mask]
     node.edges = edges
     node.seq = next_seq()
-    node.saved = variant.save(*arrays, *outputs)
+    save = variant.save
+    node.saved = save(*arrays, *outputs) if save is not None else ()
     if state.special:
         forward_stack.remember(node)
     return node

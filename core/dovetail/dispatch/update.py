@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from dovetail.dispatch import state
 from dovetail.dispatch.aliasing import assign, raw, stale
-from dovetail.dispatch.call import execute, prepare
+from dovetail.dispatch.binding import prepare
+from dovetail.dispatch.call import execute
 from dovetail.dispatch.ownership import owns
 from dovetail.tensor.tensor import Tensor
 

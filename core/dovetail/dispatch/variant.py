@@ -29,7 +29,10 @@ class Variants(dict[int, "Variant"]):
 
 
 class Variant:
-    """``save(*inputs, *outputs)`` picks the arrays that the rules name; :meth:`gradients` runs the rules."""
+    """``save(*inputs, *outputs)`` picks the arrays that the rules name, None where they name none.
+
+    :meth:`gradients` runs the rules.
+    """
 
     __slots__ = ("plan", "save", "saved", "steps", "saves_output", "specs")
 
@@ -40,7 +43,7 @@ class Variant:
         needed = [i for i in range(arity) if mask >> i & 1]
         rules = _rules_for(plan, needed)
         picked = sorted({s for rule, _ in rules for name in rule.values for s in slots[name]})
-        self.save = _saver(arity + len(plan.outs), picked)
+        self.save = _saver(arity + len(plan.outs), picked) if picked else None
         self.saved = tuple(picked)
         self.specs = tuple(plan.ins[s] if s < arity else plan.outs[s - arity] for s in picked)
         self.saves_output = any(s >= arity for s in picked)

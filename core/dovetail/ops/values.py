@@ -42,7 +42,7 @@ def item(input: Tensor) -> Number:
             f"a Tensor with {input._spec.size} elements cannot be converted to Scalar (shape {list(input.shape)}; "
             "tolist() gives all of them)"
         )
-    value: Number = host_values(input, why="item() reads a value").reshape(()).item()
+    value: Number = host_values(input, why="item() reads a value").item()
     return value
 
 
