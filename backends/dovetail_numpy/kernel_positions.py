@@ -94,3 +94,27 @@ def _scatter_add(x: Array, index: Array, src: Array, dim: int) -> Array:
     sums = _accumulator(result)
     np.add.at(sums, tuple(places), src)
     return sums.astype(x.dtype, copy=False)
+
+
+_AT: Final = {"sum": np.add, "mean": np.add, "prod": np.multiply, "amax": np.maximum, "amin": np.minimum}
+
+
+@table(ops.scatter_reduce_elements)
+def _scatter_reduce(x: Array, index: Array, src: Array, dim: int, reduce: str, include_self: bool) -> Array:
+    if not x.ndim:
+        return _scatter_reduce(x.reshape(1), index.reshape(1), src.reshape(1), 0, reduce, include_self).reshape(())
+    places = list(np.indices(index.shape, sparse=True))
+    places[dim] = index
+    where = tuple(places)
+    result = np.array(x, order="C", copy=True)
+    if not include_self:
+        # What arrives replaces: all that arrives at one position is reduced from a neutral start.
+        result[where] = src if reduce in ("amax", "amin") else int(reduce == "prod")
+    sums = _accumulator(result)
+    _AT[reduce].at(sums, where, src)
+    if reduce == "mean":
+        count = np.zeros(x.shape, np.int64)
+        np.add.at(count, where, 1)
+        terms = np.maximum(count + include_self, 1).astype(sums.dtype)
+        sums = np.floor_divide(sums, terms) if sums.dtype.kind in "iu" else np.true_divide(sums, terms)
+    return sums.astype(x.dtype, copy=False)

@@ -733,6 +733,16 @@ def index_put(
     accumulate: builtins.bool = False,
 ) -> Tensor:
     """A copy with values put at the positions that a tuple of index tensors names, or added there."""
+def index_reduce(
+    input: Tensor,
+    dim: builtins.int,
+    index: Tensor,
+    source: Tensor,
+    reduce: builtins.str,
+    *,
+    include_self: builtins.bool = True,
+) -> Tensor:
+    """``input`` with slices of ``source`` reduced into positions of a dimension: "prod", "mean", "amax" or "amin"."""
 def index_select(input: Tensor, dim: builtins.int, index: Tensor) -> Tensor:
     """The slices of a dimension that a vector of positions names, as a copy."""
 def inner(input: Tensor, other: Tensor) -> Tensor:
@@ -1278,6 +1288,16 @@ def scatter(
     """``input`` with elements of ``src`` (or one value) put at the positions of ``index`` along a dimension."""
 def scatter_add(input: Tensor, dim: builtins.int, index: Tensor, src: Tensor) -> Tensor:
     """``input`` with elements of ``src`` added at the positions of ``index``; repeated positions accumulate."""
+def scatter_reduce(
+    input: Tensor,
+    dim: builtins.int,
+    index: Tensor,
+    src: Tensor,
+    reduce: builtins.str,
+    *,
+    include_self: builtins.bool = True,
+) -> Tensor:
+    """Each position's element together with all elements of ``src`` that ``index`` sends there, reduced."""
 def searchsorted(
     sorted_sequence: Tensor,
     input: Tensor | _Number,

@@ -9,7 +9,7 @@ from dovetail.autograd.mode import no_grad
 from dovetail.errors import ArgumentError
 from dovetail.nn import functional as F
 from dovetail.nn import init
-from dovetail.nn.functional.linear import row_index
+from dovetail.nn.functional.embedding import row_index
 from dovetail.nn.module import Module
 from dovetail.nn.parameter import Parameter, fresh
 

@@ -18,11 +18,8 @@ if TYPE_CHECKING:
     from dovetail.tensor.tensor import Tensor
 
 
-class BatchNorm(Module):
-    """What batch norms of all numbers of dimensions share; a subclass says which inputs it takes.
-
-    (x - mean) / sqrt(var + eps) * weight + bias for each channel, with the mean and variance of the batch in
-    training and the running ones in evaluation (Ioffe and Szegedy 2015, arXiv:1502.03167).
+class RunningNorm(Module):
+    """What batch norms and instance norms share: weight, bias and running statistics, and their options.
 
     Args:
         num_features: the number of channels C of an input (N, C, *).
@@ -30,12 +27,9 @@ class BatchNorm(Module):
         momentum: how far the running statistics move towards those of a batch; None gives their plain
             average.
         affine: whether weight and bias exist.
-        track_running_stats: whether running statistics exist; without them evaluation uses the batch as
+        track_running_stats: whether running statistics exist; without them evaluation uses the input's as
             well.
         bias: whether, of the two, the bias exists.
-
-    Raises:
-        ArgumentError: an input of the wrong number of dimensions, or one value per channel in training.
     """
 
     _version: ClassVar[int] = 2
@@ -92,32 +86,10 @@ class BatchNorm(Module):
         if self.bias is not None:
             init.zeros_(self.bias)
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Return the normalised input; in training the running statistics move on."""
+    def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() not in self.accepted_dims:
             accepted = " or ".join(f"{dims}D" for dims in self.accepted_dims)
             raise ArgumentError(f"expected {accepted} input (got {input.dim()}D input)")
-        tracked = not self.training or self.track_running_stats
-        return F.batch_norm(
-            input,
-            self.running_mean if tracked else None,
-            self.running_var if tracked else None,
-            self.weight,
-            self.bias,
-            self.training or (self.running_mean is None and self.running_var is None),
-            self._count_batch(),
-            self.eps,
-        )
-
-    def _count_batch(self) -> float | Tensor:
-        """Count a training batch, and return how far the running statistics are to move towards it."""
-        count = self.num_batches_tracked
-        if self.training and self.track_running_stats and count is not None:
-            count.add_(1)
-            if self.momentum is None:
-                # The plain average; the count is not read as a number, so that a captured step stays live.
-                return 1.0 / count
-        return 0.0 if self.momentum is None else self.momentum
 
     def extra_repr(self) -> str:
         """Return the options."""
@@ -145,6 +117,42 @@ class BatchNorm(Module):
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
         )
+
+
+class BatchNorm(RunningNorm):
+    """What batch norms of all numbers of dimensions share; a subclass says which inputs it takes.
+
+    (x - mean) / sqrt(var + eps) * weight + bias for each channel, with the mean and variance of the batch in
+    training and the running ones in evaluation (Ioffe and Szegedy 2015, arXiv:1502.03167).
+
+    Raises:
+        ArgumentError: an input of the wrong number of dimensions, or one value per channel in training.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the normalised input; in training the running statistics move on."""
+        self._check_input_dim(input)
+        tracked = not self.training or self.track_running_stats
+        return F.batch_norm(
+            input,
+            self.running_mean if tracked else None,
+            self.running_var if tracked else None,
+            self.weight,
+            self.bias,
+            self.training or (self.running_mean is None and self.running_var is None),
+            self._count_batch(),
+            self.eps,
+        )
+
+    def _count_batch(self) -> float | Tensor:
+        """Count a training batch, and return how far the running statistics are to move towards it."""
+        count = self.num_batches_tracked
+        if self.training and self.track_running_stats and count is not None:
+            count.add_(1)
+            if self.momentum is None:
+                # The plain average; the count is not read as a number, so that a captured step stays live.
+                return 1.0 / count
+        return 0.0 if self.momentum is None else self.momentum
 
 
 class BatchNorm1d(BatchNorm):

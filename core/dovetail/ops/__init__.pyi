@@ -366,6 +366,9 @@ from dovetail.ops.scan import cummin as cummin
 from dovetail.ops.scan import cumprod as cumprod
 from dovetail.ops.scan import cumsum as cumsum
 from dovetail.ops.scan import logcumsumexp as logcumsumexp
+from dovetail.ops.scatter_reduce import index_reduce as index_reduce
+from dovetail.ops.scatter_reduce import scatter_reduce as scatter_reduce
+from dovetail.ops.scatter_reduce import scatter_reduce_elements as scatter_reduce_elements
 from dovetail.ops.shape import basic_index as basic_index
 from dovetail.ops.shape import basic_index_put as basic_index_put
 from dovetail.ops.shape import broadcast_tensors as broadcast_tensors

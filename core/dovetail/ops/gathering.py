@@ -35,7 +35,7 @@ def _outside_error(input: Tensor, index: Tensor, *rest: Any, dim: int, **_: Any)
     return IndexOutOfRange(f"index {first} is out of bounds for dimension {dim} with size {size}")
 
 
-_BOUNDS = ValueCheck(_outside, _outside_error)
+BOUNDS = ValueCheck(_outside, _outside_error)
 
 
 def _canonical(input: Spec, *others: Any, **statics: Any) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def _rows_shape(input: Spec, index: Spec, *, dim: int) -> tuple[int, ...]:
     dtype=rules.same,
     canon=lambda input, index, *, dim: {"dim": normalize_dim(dim, input.ndim)},
     method=True,
-    checks=(_BOUNDS,),
+    checks=(BOUNDS,),
     samples=calls(
         call(Arg((4, 3)), 0, Arg((5,), dtype="int64", values=[0, 3, 3, 1, 0])),
         call(Arg((4, 3)), -1, Arg((2,), dtype="int64", values=[2, 0])),
@@ -146,7 +146,7 @@ def _put_shape(name: str) -> Any:
     canon=lambda input, index, source, *, dim: {"dim": normalize_dim(dim, input.ndim)},
     method=True,
     inplace=True,
-    checks=(_BOUNDS,),
+    checks=(BOUNDS,),
     sugar={"alpha": lambda input, dim, index, source, *, alpha: input.index_add(dim, index, source * alpha)},
     samples=calls(
         call(Arg((4, 3)), 0, Arg((5,), dtype="int64", values=[0, 3, 3, 1, 0]), Arg((5, 3))),
@@ -171,7 +171,7 @@ index_add.vjp(
     canon=lambda input, index, source, *, dim: {"dim": normalize_dim(dim, input.ndim)},
     method=True,
     inplace=True,
-    checks=(_BOUNDS,),
+    checks=(BOUNDS,),
     samples=calls(
         call(Arg((4, 3)), 0, Arg((2,), dtype="int64", values=[3, 1]), Arg((2, 3))),
         dtypes=ALL,
@@ -218,7 +218,7 @@ def _check_fits(name: str, index: Spec, target: Spec, dim: int) -> None:
     dtype=rules.same,
     canon=_canonical,
     method=True,
-    checks=(_BOUNDS,),
+    checks=(BOUNDS,),
     samples=calls(
         call(Arg((3, 4)), 1, Arg((3, 2), dtype="int64", values=[[0, 1], [3, 3], [2, 0]])),
         call(Arg((3, 4)), 0, Arg((2, 4), dtype="int64", values=[[0, 1, 2, 2], [1, 1, 0, 0]])),
@@ -236,7 +236,8 @@ gather.vjp(
 )
 
 
-def _scatter_shape(name: str) -> Any:
+def scatter_shape(name: str) -> Any:
+    """The shape rule of a scatter: the input's, if index and source fit into it."""
     def rule(input: Spec, index: Spec, src: Spec, *, dim: int) -> tuple[int, ...]:
         rules.check_index_dtype(name, index)
         _check_fits(name, index, input, dim)
@@ -256,7 +257,7 @@ _SCATTER_SAMPLES = (
 )
 
 
-def _cut(src: Tensor, index: Tensor) -> Tensor:
+def cut(src: Tensor, index: Tensor) -> Tensor:
     """The part of the source that the index uses."""
     if src.shape == index.shape:
         return src
@@ -264,11 +265,11 @@ def _cut(src: Tensor, index: Tensor) -> Tensor:
 
 
 @op(
-    shape=_scatter_shape("scatter"),
+    shape=scatter_shape("scatter"),
     dtype=rules.same,
     canon=_canonical,
     internal=True,
-    checks=(_BOUNDS,),
+    checks=(BOUNDS,),
     samples=calls(*_SCATTER_SAMPLES, dtypes=ALL),
     agree=Agree.exact(),
 )
@@ -295,7 +296,7 @@ def scatter(
         src = value
     if not isinstance(src, Tensor):
         src = input.new_full(index.shape, src)
-    src = _cut(src, index)
+    src = cut(src, index)
     if reduce == "add":
         return scatter_add(input, dim, index, src)
     if reduce is not None:
@@ -304,11 +305,11 @@ def scatter(
 
 
 @op(
-    shape=_scatter_shape("scatter_add"),
+    shape=scatter_shape("scatter_add"),
     dtype=rules.same,
     canon=_canonical,
     internal=True,
-    checks=(_BOUNDS,),
+    checks=(BOUNDS,),
     samples=calls(*_SCATTER_SAMPLES, dtypes=NUMERIC),
     agree=Agree.terms(k=Growth(linear=1)),
 )
@@ -326,7 +327,7 @@ scatter_add_elements.vjp(
 @front(method=True, autocast={"accelerator": "widest"})
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """``input`` with elements of ``src`` added at the positions of ``index``; repeated positions accumulate."""
-    return scatter_add_elements(input, dim, index, _cut(src, index))
+    return scatter_add_elements(input, dim, index, cut(src, index))
 
 
 def _scatter_(self: Tensor, dim: int, index: Tensor, src: Any = None, **params: Any) -> Tensor:

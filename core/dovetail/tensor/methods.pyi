@@ -589,6 +589,26 @@ class TensorMethods:
         accumulate: builtins.bool = False,
     ) -> Tensor:
         """Put values at the positions that a tuple of index tensors names, or add them there; returns the tensor."""
+    def index_reduce(
+        self,
+        dim: builtins.int,
+        index: Tensor,
+        source: Tensor,
+        reduce: builtins.str,
+        *,
+        include_self: builtins.bool = True,
+    ) -> Tensor:
+        """``input`` with slices of ``source`` reduced into positions of a dimension: "prod", "mean", "amax" or "amin"."""
+    def index_reduce_(
+        self,
+        dim: builtins.int,
+        index: Tensor,
+        source: Tensor,
+        reduce: builtins.str,
+        *,
+        include_self: builtins.bool = True,
+    ) -> Tensor:
+        """In-place form of ``index_reduce``."""
     def index_select(self, dim: builtins.int, index: Tensor) -> Tensor:
         """The slices of a dimension that a vector of positions names, as a copy."""
     def inner(self, other: Tensor) -> Tensor:
@@ -960,6 +980,26 @@ class TensorMethods:
         """``input`` with elements of ``src`` added at the positions of ``index``; repeated positions accumulate."""
     def scatter_add_(self, dim: builtins.int, index: Tensor, src: Tensor) -> Tensor:
         """In-place form of ``scatter_add``."""
+    def scatter_reduce(
+        self,
+        dim: builtins.int,
+        index: Tensor,
+        src: Tensor,
+        reduce: builtins.str,
+        *,
+        include_self: builtins.bool = True,
+    ) -> Tensor:
+        """Each position's element together with all elements of ``src`` that ``index`` sends there, reduced."""
+    def scatter_reduce_(
+        self,
+        dim: builtins.int,
+        index: Tensor,
+        src: Tensor,
+        reduce: builtins.str,
+        *,
+        include_self: builtins.bool = True,
+    ) -> Tensor:
+        """In-place form of ``scatter_reduce``."""
     def select(self, dim: builtins.int, index: builtins.int) -> Tensor:
         """The slice at one position of a dimension, sharing storage."""
     def select_scatter(self, src: Tensor, dim: builtins.int, index: builtins.int) -> Tensor:

@@ -34,6 +34,15 @@ from dovetail.nn.functional.activation import tanh as tanh
 from dovetail.nn.functional.activation import tanhshrink as tanhshrink
 from dovetail.nn.functional.activation import threshold as threshold
 from dovetail.nn.functional.activation import threshold_ as threshold_
+from dovetail.nn.functional.adaptive_pooling import adaptive_avg_pool1d as adaptive_avg_pool1d
+from dovetail.nn.functional.adaptive_pooling import adaptive_avg_pool2d as adaptive_avg_pool2d
+from dovetail.nn.functional.adaptive_pooling import adaptive_avg_pool3d as adaptive_avg_pool3d
+from dovetail.nn.functional.adaptive_pooling import adaptive_max_pool1d as adaptive_max_pool1d
+from dovetail.nn.functional.adaptive_pooling import adaptive_max_pool1d_with_indices as adaptive_max_pool1d_with_indices
+from dovetail.nn.functional.adaptive_pooling import adaptive_max_pool2d as adaptive_max_pool2d
+from dovetail.nn.functional.adaptive_pooling import adaptive_max_pool2d_with_indices as adaptive_max_pool2d_with_indices
+from dovetail.nn.functional.adaptive_pooling import adaptive_max_pool3d as adaptive_max_pool3d
+from dovetail.nn.functional.adaptive_pooling import adaptive_max_pool3d_with_indices as adaptive_max_pool3d_with_indices
 from dovetail.nn.functional.attention import scaled_dot_product_attention as scaled_dot_product_attention
 from dovetail.nn.functional.convolution import conv1d as conv1d
 from dovetail.nn.functional.convolution import conv2d as conv2d
@@ -53,14 +62,23 @@ from dovetail.nn.functional.dropout import dropout1d as dropout1d
 from dovetail.nn.functional.dropout import dropout2d as dropout2d
 from dovetail.nn.functional.dropout import dropout3d as dropout3d
 from dovetail.nn.functional.dropout import feature_alpha_dropout as feature_alpha_dropout
+from dovetail.nn.functional.embedding import embedding as embedding
+from dovetail.nn.functional.embedding import embedding_bag as embedding_bag
+from dovetail.nn.functional.embedding import one_hot as one_hot
+from dovetail.nn.functional.fractional_pooling import fractional_max_pool2d as fractional_max_pool2d
+from dovetail.nn.functional.fractional_pooling import (
+    fractional_max_pool2d_with_indices as fractional_max_pool2d_with_indices,
+)
+from dovetail.nn.functional.fractional_pooling import fractional_max_pool3d as fractional_max_pool3d
+from dovetail.nn.functional.fractional_pooling import (
+    fractional_max_pool3d_with_indices as fractional_max_pool3d_with_indices,
+)
 from dovetail.nn.functional.likelihood_loss import ctc_loss as ctc_loss
 from dovetail.nn.functional.likelihood_loss import gaussian_nll_loss as gaussian_nll_loss
 from dovetail.nn.functional.likelihood_loss import linear_cross_entropy as linear_cross_entropy
 from dovetail.nn.functional.likelihood_loss import poisson_nll_loss as poisson_nll_loss
 from dovetail.nn.functional.linear import bilinear as bilinear
-from dovetail.nn.functional.linear import embedding as embedding
 from dovetail.nn.functional.linear import linear as linear
-from dovetail.nn.functional.linear import one_hot as one_hot
 from dovetail.nn.functional.loss import binary_cross_entropy as binary_cross_entropy
 from dovetail.nn.functional.loss import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
 from dovetail.nn.functional.loss import cross_entropy as cross_entropy
@@ -70,6 +88,9 @@ from dovetail.nn.functional.loss import l1_loss as l1_loss
 from dovetail.nn.functional.loss import mse_loss as mse_loss
 from dovetail.nn.functional.loss import nll_loss as nll_loss
 from dovetail.nn.functional.loss import smooth_l1_loss as smooth_l1_loss
+from dovetail.nn.functional.lp_pooling import lp_pool1d as lp_pool1d
+from dovetail.nn.functional.lp_pooling import lp_pool2d as lp_pool2d
+from dovetail.nn.functional.lp_pooling import lp_pool3d as lp_pool3d
 from dovetail.nn.functional.margin_loss import cosine_embedding_loss as cosine_embedding_loss
 from dovetail.nn.functional.margin_loss import hinge_embedding_loss as hinge_embedding_loss
 from dovetail.nn.functional.margin_loss import margin_ranking_loss as margin_ranking_loss
@@ -85,12 +106,19 @@ from dovetail.nn.functional.normalization import instance_norm as instance_norm
 from dovetail.nn.functional.normalization import layer_norm as layer_norm
 from dovetail.nn.functional.normalization import normalize as normalize
 from dovetail.nn.functional.normalization import rms_norm as rms_norm
-from dovetail.nn.functional.pooling import adaptive_avg_pool2d as adaptive_avg_pool2d
 from dovetail.nn.functional.pooling import avg_pool1d as avg_pool1d
 from dovetail.nn.functional.pooling import avg_pool2d as avg_pool2d
+from dovetail.nn.functional.pooling import avg_pool3d as avg_pool3d
 from dovetail.nn.functional.pooling import max_pool1d as max_pool1d
+from dovetail.nn.functional.pooling import max_pool1d_with_indices as max_pool1d_with_indices
 from dovetail.nn.functional.pooling import max_pool2d as max_pool2d
 from dovetail.nn.functional.pooling import max_pool2d_with_indices as max_pool2d_with_indices
+from dovetail.nn.functional.pooling import max_pool3d as max_pool3d
+from dovetail.nn.functional.pooling import max_pool3d_with_indices as max_pool3d_with_indices
+from dovetail.nn.functional.response_norm import local_response_norm as local_response_norm
 from dovetail.nn.functional.softmax import log_softmax as log_softmax
 from dovetail.nn.functional.softmax import softmax as softmax
 from dovetail.nn.functional.softmax import softmin as softmin
+from dovetail.nn.functional.unpooling import max_unpool1d as max_unpool1d
+from dovetail.nn.functional.unpooling import max_unpool2d as max_unpool2d
+from dovetail.nn.functional.unpooling import max_unpool3d as max_unpool3d
