@@ -20,6 +20,7 @@ from dovetail.record.samples import Arg, Sample
 
 FAMILIES = (
     "activation",
+    "adaptive_pooling",
     "attention",
     "average_pooling",
     "batch_normalization",
@@ -28,6 +29,7 @@ FAMILIES = (
     "convolution_derived",
     "dropout",
     "embedding",
+    "fractional_pooling",
     "layer_normalization",
     "linear",
     "losses",
@@ -36,7 +38,9 @@ FAMILIES = (
     "rectifier",
     "softmax",
     "transposed_convolution",
+    "unpooling",
     "volume_convolution",
+    "volume_pooling",
 )
 OURS = [op for op in registry.ops() if op.body.__module__.rpartition(".")[2] in FAMILIES]
 

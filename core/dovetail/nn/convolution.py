@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dovetail import ops
 from dovetail.errors import ArgumentError
 from dovetail.nn import functional as F
 from dovetail.nn import init
+from dovetail.nn.functional.sizes import repeated
 from dovetail.nn.linear import reset_bias
 from dovetail.nn.module import Module
 from dovetail.nn.parameter import Parameter, fresh
@@ -20,20 +21,6 @@ if TYPE_CHECKING:
     from dovetail.tensor.tensor import Tensor
 
 _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
-
-
-def repeated(value: Any, length: int) -> tuple[Any, ...]:
-    """Return one value for each dimension: a number stands for all of them.
-
-    Raises:
-        ArgumentError: the wrong number of values.
-    """
-    if not isinstance(value, Iterable):
-        return (value,) * length
-    values = tuple(value)
-    if len(values) != length:
-        raise ArgumentError(f"expected one value or {length}, got {values}")
-    return values
 
 
 class Convolution(Module):

@@ -1,4 +1,4 @@
-"""Pooling layers over windows of a sequence or an image."""
+"""Pooling layers over windows of a sequence, an image or a volume."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dovetail.nn import functional as F
-from dovetail.nn.convolution import repeated
+from dovetail.nn.functional.sizes import repeated
 from dovetail.nn.module import Module
 
 if TYPE_CHECKING:
@@ -75,6 +75,12 @@ class MaxPool2d(MaxPool):
     pool = staticmethod(F.max_pool2d)
 
 
+class MaxPool3d(MaxPool):
+    """The largest value of each window of volumes (N, C, D, H, W) or (C, D, H, W)."""
+
+    pool = staticmethod(F.max_pool3d)
+
+
 class AvgPool1d(Module):
     """The mean of each window of sequences (N, C, L) or (C, L)."""
 
@@ -102,18 +108,20 @@ class AvgPool1d(Module):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class AvgPool2d(Module):
-    """The mean of each window.
+class AvgPool(Module):
+    """What the means of windows of images and of volumes share; a subclass names its function.
 
-    Shapes: input (N, C, H, W) or (C, H, W). ``count_include_pad`` says whether the padding's zeros count;
-    ``divisor_override`` replaces the number of values in the mean.
+    ``count_include_pad`` says whether the padding's zeros count; ``divisor_override`` replaces the number of values
+    in the mean.
     """
+
+    pool: ClassVar[Callable[..., Tensor]]
 
     def __init__(
         self,
-        kernel_size: int | tuple[int, int],
-        stride: int | tuple[int, int] | None = None,
-        padding: int | tuple[int, int] = 0,
+        kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] | None = None,
+        padding: int | tuple[int, ...] = 0,
         ceil_mode: bool = False,
         count_include_pad: bool = True,
         divisor_override: int | None = None,
@@ -128,7 +136,7 @@ class AvgPool2d(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the means."""
-        return F.avg_pool2d(
+        return type(self).pool(
             input,
             self.kernel_size,
             self.stride,
@@ -143,17 +151,13 @@ class AvgPool2d(Module):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class AdaptiveAvgPool2d(Module):
-    """Means over windows laid out so that the result has ``output_size``; None keeps the input's size."""
+class AvgPool2d(AvgPool):
+    """The mean of each window of images (N, C, H, W) or (C, H, W)."""
 
-    def __init__(self, output_size: int | tuple[int | None, int | None] | None) -> None:
-        super().__init__()
-        self.output_size = output_size
+    pool = staticmethod(F.avg_pool2d)
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Return the means."""
-        return F.adaptive_avg_pool2d(input, self.output_size)
 
-    def extra_repr(self) -> str:
-        """Return the size of the result."""
-        return f"output_size={self.output_size}"
+class AvgPool3d(AvgPool):
+    """The mean of each window of volumes (N, C, D, H, W) or (C, D, H, W)."""
+
+    pool = staticmethod(F.avg_pool3d)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from dovetail.errors import ArgumentError
 from dovetail.nn import functional as F
-from dovetail.nn.convolution import Convolution, repeated
+from dovetail.nn.convolution import Convolution
+from dovetail.nn.functional.sizes import repeated
 
 if TYPE_CHECKING:
     from dovetail.contract.device import Device

@@ -14,7 +14,6 @@ from dovetail.ops.gathering import gather, scatter_add
 from dovetail.ops.pooling import (
     Shape,
     Size,
-    as_row,
     batched,
     canonical_windows,
     known_pair,
@@ -22,6 +21,7 @@ from dovetail.ops.pooling import (
     one_row,
     out_sizes,
     pooled,
+    row_words,
     spans,
 )
 from dovetail.ops.results import ValuesIndices
@@ -200,6 +200,7 @@ def max_pool2d(
         errors=(
             error(RuntimeError, "max_pool1d: Expected 2D or 3D (batch mode) tensor", Arg((8,)), 2),
             error(RuntimeError, "Output size is too small", Arg((1, 3, 2)), 3),
+            error(RuntimeError, "tuple of ints of size 1 but got size 2", Arg((1, 3, 8)), (3, 3)),
         ),
     ),
     agree=Agree.exact(signed_zero=False),
@@ -213,11 +214,8 @@ def max_pool1d(
     ceil_mode: bool = False,
 ) -> Tensor:
     """The largest element of each window of signals (N, C, L) or (C, L)."""
-    rows = one_row("max_pool1d", input)
-    step = None if stride is None else as_row(stride, 1)
-    return max_pool2d(rows, as_row(kernel_size, 1), step, as_row(padding, 0), as_row(dilation, 1), ceil_mode).squeeze(
-        -2
-    )
+    words = row_words("max_pool1d", kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation)
+    return max_pool2d(one_row("max_pool1d", input), ceil_mode=ceil_mode, **words).squeeze(-2)
 
 
 @front(method=False)
@@ -230,9 +228,6 @@ def max_pool1d_with_indices(
     ceil_mode: bool = False,
 ) -> ValuesIndices:
     """The largest element of each window of signals, and its position."""
-    rows = one_row("max_pool1d", input)
-    step = None if stride is None else as_row(stride, 1)
-    values, indices = max_pool2d_with_indices(
-        rows, as_row(kernel_size, 1), step, as_row(padding, 0), as_row(dilation, 1), ceil_mode
-    )
+    words = row_words("max_pool1d", kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation)
+    values, indices = max_pool2d_with_indices(one_row("max_pool1d", input), ceil_mode=ceil_mode, **words)
     return ValuesIndices(values.squeeze(-2), indices.squeeze(-2))

@@ -7,8 +7,9 @@ image, and the decomposition makes it a batch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from dovetail import dtypes
 from dovetail.errors import ArgumentRuntimeError, DtypeError, ShapeError
@@ -22,36 +23,40 @@ Size = int | Sequence[int]
 Shape = tuple[int, ...]
 
 
-def pair(op_name: str, name: str, value: Any) -> Pair:
-    """Read one number for both dimensions, or one for each."""
+_COUNTS: Final = {2: "two", 3: "three"}
+_AXES: Final = {2: "HW", 3: "THW"}
+"""What PyTorch calls the dimensions of a window."""
+
+
+def sizes_of(op_name: str, name: str, value: Any, dims: int) -> Shape:
+    """Read one number for all dimensions, or one for each."""
     if isinstance(value, int):
-        return value, value
-    sizes = [int(v) for v in value]
+        return (value,) * dims
+    sizes = tuple(int(v) for v in value)
     if len(sizes) == 1:
-        return sizes[0], sizes[0]
-    if len(sizes) != 2:
+        return sizes * dims
+    if len(sizes) != dims:
         raise ArgumentRuntimeError(
-            f"{op_name}: {name} must either be a single int, or a tuple of two ints (got {value!r})"
+            f"{op_name}: {name} must either be a single int, or a tuple of {_COUNTS[dims]} ints (got {value!r})"
         )
-    return sizes[0], sizes[1]
+    return sizes
 
 
-def canonical_windows(name: str, input: Spec, statics: dict[str, Any]) -> dict[str, Any]:
+def canonical_windows(name: str, input: Spec, statics: dict[str, Any], dims: int = 2) -> dict[str, Any]:
     """Canonical windows, or PyTorch's sentence for what is wrong with them."""
-    kernel = pair(name, "kernel_size", statics["kernel_size"])
+    kernel = sizes_of(name, "kernel_size", statics["kernel_size"], dims)
     given = statics["stride"]
-    stride = kernel if given is None or given in ((), []) else pair(name, "stride", given)
-    padding = pair(name, "padding", statics["padding"])
-    dilation = pair(name, "dilation", statics.get("dilation", 1))
+    stride = kernel if given is None or given in ((), []) else sizes_of(name, "stride", given, dims)
+    padding = sizes_of(name, "padding", statics["padding"], dims)
+    dilation = sizes_of(name, "dilation", statics.get("dilation", 1), dims)
     if min(kernel) <= 0 or min(stride) <= 0:
         raise ArgumentRuntimeError(
             f"stride should not be zero (in {name}: kernel_size {list(kernel)} and stride {list(stride)} "
             "must be positive)"
         )
     if min(dilation) <= 0:
-        raise ArgumentRuntimeError(
-            f"dilation should be greater than zero, but got dilationH: {dilation[0]} dilationW: {dilation[1]}"
-        )
+        found = " ".join(f"dilation{axis}: {step}" for axis, step in zip(_AXES[dims], dilation, strict=True))
+        raise ArgumentRuntimeError(f"dilation should be greater than zero, but got {found}")
     for p, k, d in zip(padding, kernel, dilation, strict=True):
         if p < 0:
             raise ArgumentRuntimeError(f"pad must be non-negative, but got pad: {p}")
@@ -60,52 +65,61 @@ def canonical_windows(name: str, input: Spec, statics: dict[str, Any]) -> dict[s
                 f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and "
                 f"dilation={d}"
             )
-    found = {**statics, "kernel_size": kernel, "stride": stride, "padding": padding}
-    found["ceil_mode"] = bool(statics["ceil_mode"])
+    words = {**statics, "kernel_size": kernel, "stride": stride, "padding": padding}
+    words["ceil_mode"] = bool(statics["ceil_mode"])
     if "dilation" in statics:
-        found["dilation"] = dilation
-    check_images(name, input.shape)
-    out_sizes(input.shape, **found)
-    return found
+        words["dilation"] = dilation
+    check_input(name, input.shape, dims)
+    out_sizes(input.shape, **words)
+    return words
 
 
-def check_images(name: str, shape: Shape) -> None:
-    """Raise unless the shape is that of images, none of them empty."""
-    if len(shape) not in (3, 4):
-        raise ShapeError(f"non-empty 3D or 4D (batch mode) tensor expected for input (of {name}, got {list(shape)})")
-    if 0 in shape[-3:]:
+def check_input(name: str, shape: Shape, dims: int) -> None:
+    """Raise unless the shape is that of images or volumes, none of them empty."""
+    kinds = f"{dims + 1}D or {dims + 2}D"
+    if len(shape) not in (dims + 1, dims + 2):
+        raise ShapeError(f"non-empty {kinds} (batch mode) tensor expected for input (of {name}, got {list(shape)})")
+    if 0 not in shape[-dims - 1 :]:
+        return
+    if dims == 2:
         raise ShapeError(
-            f"Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got:{list(shape)}"
+            f"Expected {kinds} (batch mode) tensor with optional 0 dim batch size for input, but got:{list(shape)}"
         )
+    raise ShapeError(
+        f"{name}(): Expected input's non-batch dimensions to have positive length, but input has a shape of "
+        f"{list(shape)} and non-batch dimension {shape[-dims - 1 :].index(0)} has length zero!"
+    )
 
 
 def out_sizes(
     shape: Shape,
     *,
-    kernel_size: Pair,
-    stride: Pair,
-    padding: Pair,
+    kernel_size: Shape,
+    stride: Shape,
+    padding: Shape,
     ceil_mode: bool,
-    dilation: Pair = (1, 1),
+    dilation: Shape | None = None,
     **_: Any,
-) -> Pair:
-    """Rows and columns of the result."""
-    rows, columns = (
+) -> Shape:
+    """The spatial sizes of the result."""
+    dims = len(kernel_size)
+    sizes = tuple(
         window_count(n, k, s, p, d, ceil_mode)
-        for n, k, s, p, d in zip(shape[-2:], kernel_size, stride, padding, dilation, strict=True)
+        for n, k, s, p, d in zip(shape[-dims:], kernel_size, stride, padding, dilation or (1,) * dims, strict=True)
     )
-    if min(rows, columns) < 1:
-        depth, height, width = shape[-3:]
+    if min(sizes) < 1:
+        channels, *given = shape[-dims - 1 :]
         raise ShapeError(
-            f"Given input size: ({depth}x{height}x{width}). Calculated output size: ({depth}x{max(rows, 0)}x"
-            f"{max(columns, 0)}). Output size is too small"
+            f"Given input size: ({channels}x{'x'.join(map(str, given))}). Calculated output size: ({channels}x"
+            f"{'x'.join(str(max(n, 0)) for n in sizes)}). Output size is too small"
         )
-    return rows, columns
+    return sizes
 
 
 def pooled(input: Spec, **statics: Any) -> Shape:
     """The shape of the result."""
-    return (*input.shape[:-2], *out_sizes(input.shape, **statics))
+    sizes = out_sizes(input.shape, **statics)
+    return (*input.shape[: -len(sizes)], *sizes)
 
 
 def numeric(name: str, *more: dtypes.dtype) -> rules.DtypeRule:
@@ -126,7 +140,7 @@ def batched(images: Tensor) -> Tensor:
     return images.unsqueeze(0)
 
 
-def spans(shape: Shape, sizes: Pair, statics: dict[str, Any]) -> Iterator[tuple[int, int, Span, Span]]:
+def spans(shape: Shape, sizes: Shape, statics: dict[str, Any]) -> Iterator[tuple[int, int, Span, Span]]:
     """Every tap of the windows."""
     dilation = statics.get("dilation", (1, 1))
     return tap_spans(shape[2:], sizes, statics["kernel_size"], statics["stride"], statics["padding"], dilation)
@@ -148,6 +162,35 @@ def one_row(name: str, input: Tensor) -> Tensor:
     return input.unsqueeze(-2)
 
 
-def as_row(value: Any, across: int) -> Pair:
+def row_words(name: str, *, kernel_size: Any, stride: Any, **given: Any) -> dict[str, Any]:
+    """The parameters of windows over signals as those of windows over images of one row."""
+    words = {"kernel_size": as_row(name, "kernel_size", kernel_size, 1)}
+    if stride is not None and stride not in ((), []):
+        words["stride"] = as_row(name, "stride", stride, 1)
+    for key, value in given.items():
+        words[key] = as_row(name, key, value, 0 if key == "padding" else 1)
+    return words
+
+
+def as_row(name: str, key: str, value: Any, across: int) -> Pair:
     """A parameter of one dimension as one of a row."""
-    return across, value if isinstance(value, int) else int(value[0])
+    if isinstance(value, int):
+        return across, value
+    if len(value) != 1:
+        raise ArgumentRuntimeError(
+            f"{name}() argument '{key}' should contain one int (got {len(value)}): {key} must be an int, list of "
+            f"ints or tuple of ints of size 1 but got size {len(value)}"
+        )
+    return across, int(value[0])
+
+
+def layered(volumes: Tensor) -> Tensor:
+    """Volumes (..., D, H, W) as a batch of images whose channels are their layers."""
+    *lead, depth, height, width = volumes.shape
+    return volumes.reshape((math.prod(lead), depth, height, width))
+
+
+def columned(images: Tensor) -> Tensor:
+    """What is left of them, as images of one channel with one row for each layer."""
+    count, depth, height, width = images.shape
+    return images.reshape((count, 1, depth, height * width))

@@ -1,4 +1,4 @@
-"""Pooling over windows of a sequence or an image."""
+"""Pooling over windows of a sequence, an image or a volume."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dovetail import ops
-from dovetail.errors import ArgumentError
 
 if TYPE_CHECKING:
     from dovetail.tensor.tensor import Tensor
@@ -57,6 +56,46 @@ def max_pool2d_with_indices(
     return max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices=True)
 
 
+def max_pool3d(
+    input: Tensor,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """Return the largest value of each window of (N, C, D, H, W) or (C, D, H, W), as :func:`max_pool2d` does."""
+    op = ops.max_pool3d_with_indices if return_indices else ops.max_pool3d
+    return op(input, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode)
+
+
+def max_pool1d_with_indices(
+    input: Tensor,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """Return the largest value of each window and its position in the sequence."""
+    return max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices=True)
+
+
+def max_pool3d_with_indices(
+    input: Tensor,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """Return the largest value of each window and its position in the volume."""
+    return max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices=True)
+
+
 def avg_pool1d(
     input: Tensor,
     kernel_size: int | Sequence[int],
@@ -90,13 +129,22 @@ def avg_pool2d(
     )
 
 
-def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] | None) -> Tensor:
-    """Return means over windows that are laid out so that the result has ``output_size``; None keeps a size.
-
-    Window i of n goes from floor(i * H / n) to ceil((i + 1) * H / n).
-    """
-    if isinstance(output_size, Sequence) and input.dim() <= len(output_size):
-        raise ArgumentError(
-            f"Input dimension should be at least {len(output_size) + 1}, got shape {tuple(input.shape)}"
-        )
-    return ops.adaptive_avg_pool2d(input, output_size)
+def avg_pool3d(
+    input: Tensor,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """Return the mean of each window of (N, C, D, H, W) or (C, D, H, W), as :func:`avg_pool2d` does."""
+    return ops.avg_pool3d(
+        input,
+        kernel_size=kernel_size,
+        stride=stride,
+        padding=padding,
+        ceil_mode=ceil_mode,
+        count_include_pad=count_include_pad,
+        divisor_override=divisor_override,
+    )
