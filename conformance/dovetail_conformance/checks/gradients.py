@@ -69,7 +69,7 @@ def _checked(session: Session, op: Op, name: str, most: int, check: Callable[...
                 function, xs = _function(inv, tensors, places)
                 if not any(o.requires_grad for o in function(*xs)):
                     continue
-                check(function, tuple(xs), rtol=1e-4 if name == "second" else 1e-5)
+                check(function, tuple(xs), rtol=1e-5 if name == "second" else 1e-7, atol=1e-9)
                 row.tested += sum(x.numel() for x in xs)
         except Exception as error:  # a mismatch, or whatever a backend raises: a failure of the cell
             row.fail(f"{inv}: {type(error).__name__}: {error}", snippet=_snippet(inv, places, session.device))
