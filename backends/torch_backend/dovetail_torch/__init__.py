@@ -1,0 +1,1 @@
+"""PyTorch tensors as a backend of dovetail."""
