@@ -1,4 +1,4 @@
-"""Gaps that a backend declares: the op, the figure that was measured, why, and until when. They are strict.
+"""Deviations that a backend declares: the op, the figure that was measured, why, and until when. They are strict.
 
 A file ``conformance.toml`` in the package of the backend's runtime holds them:
 
@@ -12,7 +12,8 @@ A file ``conformance.toml`` in the package of the backend's runtime holds them:
     expires = 2027-06-30
 
 A failure within the figure becomes a declared deviation. A declared one that does not occur any more fails, and so does
-one that is past its date. ``special`` lets special values be wrong as well.
+one that is past its date. ``special`` lets special values be wrong as well. What a backend cannot do at all is a gap,
+in the same file.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from typing import Any, Final
 
 from dovetail.backend.inspection import announced
 from dovetail.errors import ArgumentError
+from dovetail_conformance import gaps
+from dovetail_conformance.gaps import Gap
 from dovetail_conformance.outcome import Row
 
 FILE: Final = "conformance.toml"
@@ -63,16 +66,17 @@ def file_of(backend: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def declared(backend: str) -> list[Deviation]:
+def declared(backend: str) -> list[Deviation | Gap]:
     """What a backend declares. Errors: ArgumentError for an entry that is incomplete."""
     path = file_of(backend)
-    return read(path) if path is not None else []
+    return read(path, gaps.version_of(backend)) if path is not None else []
 
 
-def read(path: Path) -> list[Deviation]:
-    """The entries of a file. Errors: ArgumentError for one that is incomplete."""
-    entries = tomllib.loads(path.read_text(encoding="utf-8")).get("deviation", [])
-    return [_entry(e, path) for e in entries]
+def read(path: Path, plugin: str = "") -> list[Deviation | Gap]:
+    """The entries of the file of a plugin in that version. Errors: ArgumentError for one that is incomplete."""
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    found = [_entry(e, path) for e in tables.get("deviation", [])]
+    return [*found, *(gaps.entry(e, path, plugin) for e in tables.get("gap", []))]
 
 
 def _entry(entry: dict[str, Any], path: Path) -> Deviation:
@@ -86,18 +90,19 @@ def _entry(entry: dict[str, Any], path: Path) -> Deviation:
     }
     for name, kind in words.items():
         if not isinstance(entry.get(name), kind):  # type: ignore[arg-type]  # a type or a tuple of types
-            raise ArgumentError(
-                f"{path}: every [[deviation]] needs {', '.join(words)}; {name} is wrong in {entry}"
-            )
+            raise ArgumentError(f"{path}: every [[deviation]] needs {', '.join(words)}; {name} is wrong in {entry}")
     if not entry["reason"].strip() or not 0 < entry["figure"] <= LARGEST:
         raise ArgumentError(f"{path}: a deviation has a reason and a figure of at most {LARGEST:g}: {entry}")
     return Deviation(**entry)
 
 
-def apply(rows: Sequence[Row], deviations: Iterable[Deviation], today: datetime.date | None = None) -> None:
+def apply(rows: Sequence[Row], deviations: Iterable[Deviation | Gap], today: datetime.date | None = None) -> None:
     """Mark failures that are declared, and declarations that are stale."""
     day = today or datetime.date.today()
     for deviation in deviations:
+        if isinstance(deviation, Gap):
+            gaps.mark(rows, deviation, day)
+            continue
         for row in rows:
             if (row.op, row.dtype, row.check) == (deviation.op, deviation.dtype, deviation.check):
                 _mark(row, deviation, day)
