@@ -63,7 +63,7 @@ PUBLIC = "Conformance sees what every user of dovetail sees"
         ({"dovetail/ops/a.py": "import dovetail.nn.b", "dovetail/nn/b.py": ""}, {LAYERS}),
         ({"dovetail/tensor/a.py": "import dovetail.ops.b", "dovetail/ops/b.py": ""}, {LAYERS}),
         ({"dovetail/errors.py": "import dovetail.record.b", "dovetail/record/b.py": ""}, {LAYERS}),
-        ({"dovetail/optim/a.py": "import dovetail.nn.b", "dovetail/nn/b.py": ""}, {LAYERS}),
+        ({"dovetail/nn/a.py": "import dovetail.optim.b", "dovetail/optim/b.py": ""}, {LAYERS}),
         ({"dovetail/errors.py": "import dovetail_numpy"}, {CORE}),
         ({"dovetail/errors.py": "import scipy.special"}, {CORE}),
         ({"dovetail/errors.py": "def f():\n    import torch\n"}, {CORE}),

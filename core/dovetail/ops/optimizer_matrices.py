@@ -87,8 +87,8 @@ _MUON = Renewal(updates=(0, 2))
     internal=True,
     nondifferentiable=NO_GRADIENT,
     samples=calls(
-        call(W, W, W, numbers_of(0.1, 0.1, 0.95, 1e-7, 3.4445, -4.775, 2.0315), True, 5, 1.0),
-        call(W, W, W, numbers_of(0.1, 0.0, 0.9, 1e-7, 2.0, -1.5, 0.5), False, 2, 0.5),
+        call(W, W, W, numbers_of(0.1, 0.1, 0.95, 1e-7, 3.4445, -4.775, 2.0315), True, 0, 1.0),
+        call(W, W, W, numbers_of(0.1, 0.0, 0.9, 1e-7, 2.0, -1.5, 0.5), False, 1, 0.5),
     ),
     agree=Agree.running(),
 )

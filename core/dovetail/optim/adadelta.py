@@ -21,7 +21,7 @@ class Adadelta(Stepper):
     >>> w.sum().backward()
     >>> optimizer.step()
     >>> w
-    tensor([@@ADADELTA, @@ADADELTA], requires_grad=True)
+    tensor([0.6838, 0.6838], requires_grad=True)
     """
 
     operation = ops.adadelta_step

@@ -21,7 +21,7 @@ class NAdam(Stepper):
     >>> w.sum().backward()
     >>> optimizer.step()
     >>> w
-    tensor([@@NADAM, @@NADAM], requires_grad=True)
+    tensor([0.8944, 0.8944], requires_grad=True)
     """
 
     operation = ops.nadam_step
