@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from dovetail.backend import Call, KernelTable, ops
-from dovetail_numpy import conv_volumes
+from dovetail_numpy import conv_volumes, folding
 from dovetail_numpy.binding import enter
 
 table: Final = KernelTable()
@@ -33,3 +33,19 @@ enter(
     _of_volumes,
     out=False,
 )
+
+
+def _of_images(dims: int, function: Any) -> Any:
+    """Bind a function of a batch, which has ``dims`` dimensions."""
+
+    def bind(call: Call) -> Any:
+        if call.inputs[0].ndim != dims:
+            return None
+        statics = call.statics
+        return lambda *arrays: function(*arrays, **statics)
+
+    return bind
+
+
+table.binder(ops.im2col)(_of_images(4, folding.im2col))
+table.binder(ops.col2im)(_of_images(3, folding.col2im))

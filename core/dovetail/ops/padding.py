@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from dovetail.errors import ArgumentRuntimeError, ShapeError, UnsupportedError
 from dovetail.ops.arithmetic import remainder
 from dovetail.ops.definition import Number, op
 from dovetail.ops.gathering import index_select
 from dovetail.ops.indexing import narrow
-from dovetail.ops.rearrangement import positions
+from dovetail.ops.joining import cat
+from dovetail.ops.rearrangement import flip, positions
 from dovetail.ops.shape import basic_index_put, expand
 from dovetail.record import rules
 from dovetail.record.agree import Agree
@@ -30,10 +31,9 @@ def pairs_of(pad: Sequence[int], ndim: int) -> Pairs:
 
 def _padded(input: Spec, *, pairs: Pairs, value: Number) -> tuple[int, ...]:
     shape = tuple(n + a + b for n, (a, b) in zip(input.shape, pairs, strict=True))
-    if min(shape, default=0) < 0:
-        raise ShapeError(
-            f"narrow(): length must be non-negative. (in pad: {list(input.shape)} becomes {list(shape)})"
-        )
+    left = [n + min(a, 0) + min(b, 0) for n, (a, b) in zip(input.shape, pairs, strict=True)]
+    if min(left, default=0) < 0:
+        raise ShapeError(f"narrow(): length must be non-negative. (in pad: {list(input.shape)} becomes {list(shape)})")
     return shape
 
 
@@ -95,18 +95,44 @@ def _check(input: Tensor, pad: Sequence[int], mode: str) -> None:
             f"Padding size {len(pad)} is not supported for {input.ndim}D input tensor. (in pad, mode "
             f"{mode!r}: it pads the last 1 to 3 dimensions of a tensor that has one or two more)"
         )
-    for d, (before, after) in enumerate(pairs_of(pad, input.ndim)):
+    pairs = pairs_of(pad, input.ndim)
+    if mode != "circular":
+        _check_sizes(input, pairs[-dims:])
+    for d, (before, after) in reversed(list(enumerate(pairs))):
         size = input.shape[d]
         if mode == "reflect" and max(before, after) >= size and (before or after):
             raise ShapeError(
-                "Padding size should be less than the corresponding input dimension, but got: padding "
-                f"({before}, {after}) at dimension {d} of input {list(input.shape)}"
+                f"Argument #{4 + 2 * (input.ndim - 1 - d)}: Padding size should be less than the corresponding input "
+                f"dimension, but got: padding ({before}, {after}) at dimension {d} of input {list(input.shape)}"
             )
         if mode == "circular" and max(before, after) > size:
             raise ShapeError(
                 f"Padding value causes wrapping around more than once. (padding ({before}, {after}) at "
                 f"dimension {d} of input {list(input.shape)})"
             )
+        left = size + min(before, 0) + min(after, 0)
+        if mode == "circular" and (left < 0 or (left == 0 < max(before, after))):
+            raise ShapeError(
+                f"Negative padding value is resulting in an empty dimension (padding ({before}, {after}) at dimension "
+                f"{d} of input {list(input.shape)})"
+            )
+
+
+def _check_sizes(input: Tensor, pairs: Pairs) -> None:
+    """What reflecting and replicating want of the input and of the result."""
+    dims, shape = len(pairs), list(input.shape)
+    if 0 in shape[input.ndim - dims - 1 :]:
+        raise ShapeError(
+            f"Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with possibly 0 batch size and other non-zero "
+            f"dimensions for input, but got: {shape}"
+        )
+    given = shape[-dims:]
+    sizes = [n + before + after for n, (before, after) in zip(given, pairs, strict=True)]
+    if max(sizes) < 1 or min(sizes) < 0:
+        names = "DHW"[-dims:]
+        before_text = ", ".join(f"{name}: {n}" for name, n in zip(names, given, strict=True))
+        after_text = " ".join(f"{name}: {n}" for name, n in zip(names, sizes, strict=True))
+        raise ShapeError(f"input ({before_text}) is too small. Calculated output {after_text}")
 
 
 _IMAGE: Final = Arg((1, 2, 3, 4))
@@ -163,16 +189,43 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: Number
     _check(input, pad, mode)
     for d, (before, after) in enumerate(pairs):
         if before or after:
-            input = _longer(input, d, before, after, _MODES[mode])
+            input = _longer(input, d, before, after, mode)
     return input
 
 
-def _longer(input: Tensor, dim: int, before: int, after: int, place: Any) -> Tensor:
-    """One dimension by the positions that its new ones repeat; what is cut away does not come round again."""
-    if place is _wrapped and min(before, after) < 0:
+def _longer(input: Tensor, dim: int, before: int, after: int, mode: str) -> Tensor:
+    """One dimension with what repeats before and after it; what is cut away does not come round again."""
+    if min(before, after) < 0 and mode == "circular":
         first, last = max(-before, 0), max(-after, 0)
-        input = narrow(input, dim, first, max(input.shape[dim] - first - last, 0))
+        input = narrow(input, dim, first, input.shape[dim] - first - last)
         before, after = max(before, 0), max(after, 0)
     size = input.shape[dim]
-    at = positions(max(size + before + after, 0), input) - before
-    return index_select(input, dim, place(at, size))
+    if min(before, after) < 0 or (max(before, after) > size and mode == "circular"):
+        at = positions(max(size + before + after, 0), input) - before
+        return index_select(input, dim, _MODES[mode](at, size))
+    near, far = _ENDS[mode](input, dim, before, after)
+    parts = [*([near] if before else []), input, *([far] if after else [])]
+    return cat(parts, dim) if len(parts) > 1 else input
+
+
+def _mirrored(input: Tensor, dim: int, before: int, after: int) -> tuple[Tensor, Tensor]:
+    size = input.shape[dim]
+    near = narrow(input, dim, 1, before) if before else input
+    far = narrow(input, dim, size - 1 - after, after) if after else input
+    return flip(near, dim), flip(far, dim)
+
+
+def _edges(input: Tensor, dim: int, before: int, after: int) -> tuple[Tensor, Tensor]:
+    size = input.shape[dim]
+
+    def spread(position: int, length: int) -> Tensor:
+        return expand(narrow(input, dim, position, 1), [length if d == dim else -1 for d in range(input.ndim)])
+
+    return spread(0, before), spread(size - 1, after)
+
+
+def _opposite(input: Tensor, dim: int, before: int, after: int) -> tuple[Tensor, Tensor]:
+    return narrow(input, dim, input.shape[dim] - before, before), narrow(input, dim, 0, after)
+
+
+_ENDS: Final = {"reflect": _mirrored, "replicate": _edges, "circular": _opposite}

@@ -65,6 +65,8 @@ from dovetail.nn.functional.dropout import feature_alpha_dropout as feature_alph
 from dovetail.nn.functional.embedding import embedding as embedding
 from dovetail.nn.functional.embedding import embedding_bag as embedding_bag
 from dovetail.nn.functional.embedding import one_hot as one_hot
+from dovetail.nn.functional.folding import fold as fold
+from dovetail.nn.functional.folding import unfold as unfold
 from dovetail.nn.functional.fractional_pooling import fractional_max_pool2d as fractional_max_pool2d
 from dovetail.nn.functional.fractional_pooling import (
     fractional_max_pool2d_with_indices as fractional_max_pool2d_with_indices,
@@ -116,6 +118,10 @@ from dovetail.nn.functional.pooling import max_pool2d_with_indices as max_pool2d
 from dovetail.nn.functional.pooling import max_pool3d as max_pool3d
 from dovetail.nn.functional.pooling import max_pool3d_with_indices as max_pool3d_with_indices
 from dovetail.nn.functional.response_norm import local_response_norm as local_response_norm
+from dovetail.nn.functional.shuffling import channel_shuffle as channel_shuffle
+from dovetail.nn.functional.shuffling import native_channel_shuffle as native_channel_shuffle
+from dovetail.nn.functional.shuffling import pixel_shuffle as pixel_shuffle
+from dovetail.nn.functional.shuffling import pixel_unshuffle as pixel_unshuffle
 from dovetail.nn.functional.softmax import log_softmax as log_softmax
 from dovetail.nn.functional.softmax import softmax as softmax
 from dovetail.nn.functional.softmax import softmin as softmin
