@@ -348,6 +348,8 @@ def celu(input: Tensor, alpha: builtins.float = 1.0) -> Tensor:
     """Each element where it is positive, ``alpha * (exp(x / alpha) - 1)`` elsewhere (arXiv:1704.07483)."""
 def chain_matmul(*matrices: Tensor) -> Tensor:
     """The product of matrices, in the order of multiplications that takes the fewest."""
+def channel_shuffle(input: Tensor, groups: builtins.int) -> Tensor:
+    """The channels of (N, C, ...) with those of its groups interleaved."""
 def chunk(input: Tensor, chunks: builtins.int, dim: builtins.int = 0) -> builtins.tuple[Tensor, ...]:
     """Views of at most so many pieces of one length along a dimension; the last may be shorter."""
 def clamp(
@@ -1129,6 +1131,10 @@ def pdist(input: Tensor, p: builtins.float = 2.0) -> Tensor:
     """The p-norm distance of every two rows, in the order of the upper triangle."""
 def permute(input: Tensor, *dims: builtins.int | _Sequence[builtins.int]) -> Tensor:
     """The dimensions in another order, sharing storage."""
+def pixel_shuffle(input: Tensor, upscale_factor: builtins.int) -> Tensor:
+    """(..., C, H r, W r) for (..., C r^2, H, W): each group of r^2 channels becomes a square of pixels."""
+def pixel_unshuffle(input: Tensor, downscale_factor: builtins.int) -> Tensor:
+    """(..., C r^2, H, W) for (..., C, H r, W r): each square of pixels becomes r^2 channels."""
 def poisson_nll_loss(
     input: Tensor,
     target: Tensor,

@@ -119,7 +119,7 @@ def test_instance_norm_complains_of_other_channels() -> None:
     with pytest.raises(ValueError, match="expected 3D or 4D input"):
         nn.InstanceNorm2d(3)(dovetail.zeros(2, 3))
     state = {"running_mean": dovetail.zeros(3), "running_var": dovetail.ones(3)}
-    with pytest.raises(RuntimeError, match="does not track running stats by default since 0.4.0"):
+    with pytest.raises(RuntimeError, match=r"does not track running stats by default since 0\.4\.0"):
         nn.InstanceNorm2d(3).load_state_dict(state)
 
 

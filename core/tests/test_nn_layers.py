@@ -74,7 +74,6 @@ LAYERS: list[tuple[str, list[Any]]] = [
     ("LocalResponseNorm(2)", [(2, 5, 4)]),
     ("LocalResponseNorm(3, alpha=0.5, beta=0.6, k=2.0)", [(2, 5, 2, 3)]),
     ("LocalResponseNorm(9, alpha=0.5)", [(2, 4, 2, 3, 2)]),
-    ("CrossMapLRN2d(3, alpha=0.5)", [(2, 2, 2, 3)]),
     ("CrossMapLRN2d(4, alpha=0.5, beta=0.6, k=2)", [(2, 2, 2, 3)]),
     ("LayerNorm(4)", [(2, 3, 4)]),
     ("LayerNorm((3, 4), eps=1e-2)", [(2, 3, 4)]),

@@ -11,6 +11,7 @@ from dovetail.contract.device import Device
 from dovetail.errors import ArgumentError, ArgumentTypeError
 from dovetail.nn.parameter import Parameter
 from dovetail.nn.state import Stateful
+from dovetail.nn.uninitialized import still_lazy
 from dovetail.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Convertible(Stateful):
                 _convert_parameter(parameter, fn)
         for name, buffer in self._buffers.items():
             if buffer is not None:
-                self._buffers[name] = fn(buffer)
+                self._buffers[name] = still_lazy(buffer, fn(buffer))
         return self
 
     # -------------------------------------------------------------------------------------- device and dtype

@@ -38,6 +38,14 @@ class RemovableHandle:
             if table is not None:
                 table.pop(self.id, None)
 
+    def __getstate__(self) -> tuple[int, list[OrderedDict[int, Any] | None]]:
+        return self.id, [reference() for reference in self._tables]
+
+    def __setstate__(self, state: tuple[int, list[OrderedDict[int, Any] | None]]) -> None:
+        # Of a copied module the handle refers to the copy's tables; those that are gone are empty ones.
+        self.id, tables = state
+        self._tables = [weakref.ref(OrderedDict() if table is None else table) for table in tables]
+
     def __enter__(self) -> Self:
         return self
 

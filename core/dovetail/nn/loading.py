@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dovetail.autograd.mode import no_grad
 from dovetail.nn.errors import HookError, StateDictError
 from dovetail.nn.parameter import Parameter
+from dovetail.nn.uninitialized import is_lazy
 from dovetail.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -158,6 +159,8 @@ def _prepare(module: Module, name: str, key: str, target: Tensor, value: Any, as
             f'While copying the parameter named "{key}", expected Tensor or Tensor-like object from '
             f"checkpoint but received {type(value)}; wrap it: dovetail.as_tensor(value)"
         )
+    if is_lazy(target) and is_lazy(value):
+        return _nothing
     if target.dim() == 0 and tuple(value.shape) == (1,):
         value = value[0]  # scalars were tensors of one element in PyTorch 0.3
     if value.shape != target.shape:
@@ -176,6 +179,10 @@ def _prepare(module: Module, name: str, key: str, target: Tensor, value: Any, as
             f"and whose dimensions in the checkpoint are {value.shape}, an exception occurred : {error.args}."
         ) from error
     return lambda: _copy(target, ready)
+
+
+def _nothing() -> None:
+    """Write nothing: neither side has a shape yet."""
 
 
 def _copy(target: Tensor, value: Tensor) -> None:
@@ -220,14 +227,15 @@ class Snapshot:
 
     def __init__(self, root: Module) -> None:
         self.tables = []
-        self.values: dict[int, tuple[Tensor, Tensor, bool]] = {}
+        self.values: dict[int, tuple[Tensor, type[Tensor], Tensor, bool]] = {}
         self.extra = []
         for module in root.modules():
             owned = (module._parameters, module._buffers, module._modules)
             self.tables.append((module, [(table, dict(table)) for table in owned]))
             for tensor in (*module._parameters.values(), *module._buffers.values()):
                 if tensor is not None:
-                    self.values[id(tensor)] = (tensor, tensor.detach().clone(), tensor.requires_grad)
+                    value = tensor.detach().clone()
+                    self.values[id(tensor)] = (tensor, type(tensor), value, tensor.requires_grad)
             if _overrides(module, "set_extra_state") and _overrides(module, "get_extra_state"):
                 self.extra.append((module, copy.deepcopy(module.get_extra_state())))
 
@@ -237,8 +245,13 @@ class Snapshot:
             for table, content in tables:
                 table.clear()
                 table.update(content)  # type: ignore[arg-type]  # the content is the table's own
-        for tensor, value, requires_grad in self.values.values():
-            _copy(tensor, value)
+        for tensor, kind, value, requires_grad in self.values.values():
+            if type(tensor) is kind:
+                _copy(tensor, value)
+            else:
+                # A lazy parameter that took its shape from the state dict.
+                tensor.data = value
+                tensor.__class__ = kind
             tensor.requires_grad_(requires_grad)
         for module, state in self.extra:
             module.set_extra_state(state)

@@ -44,6 +44,8 @@ class Parameter(Tensor):
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
 
+    __str__ = __repr__
+
     def __reduce_ex__(self, protocol: Any = None) -> tuple[Any, ...]:
         return _rebuilt, (type(self), self.data, self.requires_grad, dict(self.__dict__))
 

@@ -173,6 +173,8 @@ from dovetail.ops.exponential import rsqrt as rsqrt
 from dovetail.ops.exponential import sigmoid as sigmoid
 from dovetail.ops.exponential import sqrt as sqrt
 from dovetail.ops.exponential import xlogy as xlogy
+from dovetail.ops.folding import col2im as col2im
+from dovetail.ops.folding import im2col as im2col
 from dovetail.ops.fractional_pooling import fractional_max_pool2d as fractional_max_pool2d
 from dovetail.ops.fractional_pooling import fractional_max_pool3d as fractional_max_pool3d
 from dovetail.ops.gathering import gather as gather
@@ -390,6 +392,9 @@ from dovetail.ops.shape import unsqueeze as unsqueeze
 from dovetail.ops.shape import view as view
 from dovetail.ops.shape import view_as as view_as
 from dovetail.ops.shape import view_as_shape as view_as_shape
+from dovetail.ops.shuffling import channel_shuffle as channel_shuffle
+from dovetail.ops.shuffling import pixel_shuffle as pixel_shuffle
+from dovetail.ops.shuffling import pixel_unshuffle as pixel_unshuffle
 from dovetail.ops.softmax import log_softmax as log_softmax
 from dovetail.ops.softmax import log_softmax_backward as log_softmax_backward
 from dovetail.ops.softmax import softmax as softmax
