@@ -208,7 +208,8 @@ def _by_formula(session: Session, inv: Invocation, like: Any) -> Expected:
     formula = formula_of(op.reference)
     running = None
     if agree.kind == "C":
-        running = judged(session.models, copied(inv), inv.hosts).error(0, dtype.name, flush=flushes)
+        model = judged(session.models, copied(inv), inv.hosts)
+        running = _at_least(model.error(0, dtype.name, flush=flushes), inv, array(like), model, 0)
     flushed = partial(_alone, evaluate, formula, *small) if flushes else None
     return Expected(agree, evaluate(formula, *arrays), running, flushed, elementwise=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,20 @@ class Session:
     seed: int = 0
     fallback: bool = True
     """Whether a kernel may run on the host."""
+    tier: str = "quick"
+    """``quick`` or ``full``: how much each check draws."""
+    other: Any = None
+    """A device to compare with, cell by cell."""
     _flushes: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def full(self) -> bool:
+        """Whether the run may take hours."""
+        return self.tier == "full"
+
+    def seeded(self, seed: int) -> Session:
+        """The same session with another seed; what was measured of the device is shared."""
+        return self if seed == self.seed else replace(self, seed=seed)
 
     @property
     def host(self) -> Any:

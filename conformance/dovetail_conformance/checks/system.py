@@ -1,4 +1,4 @@
-"""The system around the ops: aliasing, random streams, captured programs, transfer."""
+"""The system around the ops: aliasing, random streams, captured programs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import dovetail
 from dovetail.backend.inspection import Op, capture
 from dovetail.errors import CaptureError
-from dovetail_conformance import draw, programs
+from dovetail_conformance import programs
 from dovetail_conformance.calls import array
 from dovetail_conformance.expectation import copied, expected
 from dovetail_conformance.outcome import Row
@@ -35,9 +35,7 @@ def aliasing(session: Session) -> list[Row]:
             with quiet(), dovetail.use_backend(session.device):
                 ours = programs.run(dovetail, seed, second=twice)
         except Exception as error:  # whatever a backend raises is a failure of the cell
-            row.fail(
-                f"program {seed}: {type(error).__name__}: {error}", snippet=_program(seed, session.device)
-            )
+            row.fail(f"program {seed}: {type(error).__name__}: {error}", snippet=_program(seed, session.device))
             continue
         found = programs.differences(ours, theirs)
         if ours.backward_error != theirs.backward_error:
@@ -107,31 +105,6 @@ def _drawn(device: Any, seed: int, function: Callable[[], Any]) -> list[Any]:
     return found
 
 
-def transfer(session: Session) -> list[Row]:
-    """Every dtype goes to the device and back with all its bits: NaN payloads, signed zeros, subnormal numbers."""
-    rows = []
-    for dtype in (*draw.FLOATS, "int64", "int32", "int16", "int8", "uint8", "bool"):
-        row = Row("transfer", dtype, "transfer", kind="E")
-        rows.append(row)
-        if not session.supports(dtype):
-            row.status, row.reason = "unsupported", "the backend has no such dtype"
-            continue
-        host = (
-            draw.special(dtype) if dtype in draw.FLOATS else np.arange(-3, 7).astype(draw.named(dtype).host)
-        )
-        for values in (host, host[::2], host.reshape(-1, 1).T):
-            row.cases += 1
-            back = array(dovetail.tensor(values, device=session.device))
-            row.tested += back.size
-            if back.dtype != values.dtype or back.tobytes() != np.ascontiguousarray(values).tobytes():
-                row.fail(
-                    f"{dtype} is not the same after it has been on {session.device}",
-                    expected=values,
-                    got=back,
-                )
-    return rows
-
-
 def capturing(session: Session, op: Op, dtype: str) -> Row | None:
     """A captured call gives what the op gives: the same bits where it is interpreted, else within the agreement."""
     found = session.invocations(op, dtype)[:1]
@@ -148,9 +121,7 @@ def capturing(session: Session, op: Op, dtype: str) -> Row | None:
                 row.cases += 1
                 row.tested += a.numel()
                 if array(a).tobytes() != array(b).tobytes():
-                    row.fail(
-                        f"{inv}: the program gives other bits than the op", expected=array(b), got=array(a)
-                    )
+                    row.fail(f"{inv}: the program gives other bits than the op", expected=array(b), got=array(a))
             return row
         with quiet():
             wanted = expected(session, inv)
