@@ -37,7 +37,9 @@ class ArrayAPIBackend(Backend):
     """
 
     kinds: ClassVar[tuple[str, ...]] = ("cpu",)
+    """The kinds of which there is one device each, where ``places`` is left as it is."""
     namespace: Any = None
+    """The namespace, where it costs nothing to import it with the class; else ``load_namespace``."""
     through_double: ClassVar[tuple[HasRecord, ...]] = (
         ops.log, ops.log10, ops.expm1, ops.asinh, ops.acosh, ops.atanh,
     )  # fmt: skip

@@ -22,23 +22,26 @@ CONTRACT_VERSION: Final = 2
 
 @dataclass(frozen=True)
 class BackendSpec:
-    """What a plugin's hook returns: plain data, made without importing any array library.
-
-    ``name`` is the id, ``runtime`` "module:Class" of the :class:`Backend`, ``kinds`` the kinds of device it may
-    have in order of preference, ``priority`` decides the default (highest usable wins). ``probe(kind)`` answers why
-    the backend is not usable for that kind here (None when it is), without importing an array library. ``install``
-    is the command line that would make it usable, ``requires`` are distributions whose versions are shown.
-    """
+    """What a plugin's hook returns: plain data, made without importing any array library."""
 
     name: str
+    """The id: the first part of ``acme:npu:0``. A name that is taken is an error."""
     runtime: str
+    """"module:Class" of the :class:`Backend`, imported on first use."""
     kinds: tuple[str, ...] = ("cpu",)
+    """The kinds of device that it may have, in order of preference."""
     priority: int = 0
+    """Decides the default device: the highest usable backend wins."""
     probe: Callable[[str], str | None] = lambda kind: None
+    """Why a kind of device cannot be used here, None when it can; must not import an array library."""
     install: str = ""
+    """The command line that would make it usable."""
     requires: tuple[str, ...] = ()
+    """Distributions whose versions are shown, the plugin's own first."""
     vendor: str = ""
+    """Who makes it."""
     url: str = ""
+    """Where to read about it."""
     environment: tuple[str, ...] = ()
     """Environment variables that change what the backend finds, for reports."""
     contract: int = CONTRACT_VERSION

@@ -252,12 +252,14 @@ def load(name: str) -> Backend:
     if registration.runtime is not None:
         _check_fork(registration.runtime)
         return registration.runtime
+    first = False
     with _lock:
-        first = registration.runtime is None
-        runtime = registration.runtime = registration.runtime or _load(registration)
+        if registration.runtime is None:
+            registration.runtime = _load(registration)
+            first = True
     if first:
-        versions.announce(registration.spec)
-    return runtime
+        versions.announce(registration.spec)  # outside of the lock, and once the backend is there: this may raise
+    return registration.runtime
 
 
 def loaded() -> list[Backend]:

@@ -23,17 +23,18 @@ class HasRecord(Protocol):
 
 
 class Call(NamedTuple):
-    """One combination of input specs and parameters, as a kernel gets to see it once, before it runs often.
-
-    ``inputs`` are the specs after the casts of the op's dtype rule (None for an absent optional input), ``outputs``
-    those of all results, ``statics`` the canonical parameters.
-    """
+    """One combination of input specs and parameters, as a kernel gets to see it once, before it runs often."""
 
     inputs: tuple[Spec, ...]
+    """The specs after the casts of the op's dtype rule; None for an absent optional input."""
     outputs: tuple[Spec, ...]
+    """The specs of all results, as the op's rules give them."""
     statics: dict[str, Any]
+    """The canonical parameters: dimensions are not negative, shapes have no -1."""
     device: Device
+    """Where it runs."""
     layout: tuple[Any, ...] = ()
+    """How the flat inputs make up arguments where one is a list: None for an array, a length for a list."""
 
     @property
     def output(self) -> Spec:
