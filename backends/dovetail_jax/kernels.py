@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 
 from dovetail.backend import Array, Call, KernelTable, dtypes, ops, transfer
-from dovetail_jax import kernel_math, kernel_nn, kernel_order, philox, recurrent
+from dovetail_jax import attention, kernel_math, kernel_nn, kernel_order, philox, recurrent
 
 table: Final = KernelTable()
 Kernel = Callable[..., Array]
@@ -18,7 +18,7 @@ Kernel = Callable[..., Array]
 ON_HOST: Final = frozenset({ops.copy_to.record.name})
 """Ops that leave the device, so that they cannot be part of a compiled function."""
 
-for _family in (kernel_math, kernel_nn, kernel_order, recurrent):
+for _family in (attention, kernel_math, kernel_nn, kernel_order, recurrent):
     table.update(_family.table)
 
 

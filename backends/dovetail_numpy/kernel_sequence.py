@@ -7,31 +7,30 @@ from typing import Any, Final
 
 import numpy as np
 
-from dovetail.backend import Call, KernelTable, ops
-from dovetail_numpy import recurrent
+from dovetail.backend import Call, KernelTable, dtypes, ops
+from dovetail_numpy import attention, recurrent
 from dovetail_numpy.binding import enter
 from dovetail_numpy.precision import narrow
 
 table: Final = KernelTable()
 
 
+def _kernel(call: Call, function: Callable[..., Any], **statics: Any) -> Callable[..., Any]:
+    """Call a function that computes in float32 where its inputs have 16 bits; every result is rounded once."""
+    hosts = [np.dtype(spec.dtype.host) for spec in call.outputs]
+    if all(host == hosts[0] for host in hosts) and hosts[0].itemsize > 2:
+        return lambda *arrays: function(*arrays, **statics)
+
+    def kernel(*arrays: Any) -> Any:
+        found = function(*arrays, **statics)
+        return tuple(narrow(array, host) for array, host in zip(found, hosts, strict=True))
+
+    return kernel
+
+
 def _rounded(function: Callable[..., Any]) -> Callable[[Call], Callable[..., Any]]:
-    """Bind a function that computes in float32 where its inputs have 16 bits; every result is rounded once."""
-
-    def bind(call: Call) -> Callable[..., Any]:
-        statics = call.statics
-        hosts = [np.dtype(spec.dtype.host) for spec in call.outputs]
-        plain = all(host == hosts[0] for host in hosts) and hosts[0].itemsize > 2
-
-        def kernel(*arrays: Any) -> Any:
-            found = function(*arrays, **statics)
-            if plain:
-                return found
-            return tuple(narrow(array, host) for array, host in zip(found, hosts, strict=True))
-
-        return kernel
-
-    return bind
+    """Bind a function of the op's own parameters."""
+    return lambda call: _kernel(call, function, **call.statics)
 
 
 enter(
@@ -47,3 +46,19 @@ enter(
     _rounded,
     out=False,
 )
+
+
+@table.binder(ops.attention)
+def _attention(call: Call) -> Callable[..., Any]:
+    statics = dict(call.statics)
+    scores = tuple(call.outputs[1].shape)
+    causal = attention.future(*scores[-2:], call.outputs[1].dtype.host) if statics.pop("is_causal") else None
+    return _kernel(call, attention.attention, causal=causal, scores=scores, **statics)
+
+
+@table.binder(ops.attention_backward)
+def _attention_backward(call: Call) -> Callable[..., Any]:
+    statics = {name: call.statics[name] for name in ("scale", "dropout_p")}
+    mask = call.inputs[4]
+    added = mask is not None and mask.dtype is not dtypes.bool_
+    return _kernel(call, attention.attention_backward, mask_grad=added, **statics)

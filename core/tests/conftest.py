@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import sys
 import types
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -331,3 +333,15 @@ def ways(request: pytest.FixtureRequest) -> Iterator[str]:
         return
     with dovetail.use_backend(request.getfixturevalue("bare")):
         yield request.param
+
+
+@pytest.fixture(scope="session")
+def twins() -> Any:
+    """The helpers of twins.py, which make a module in both frameworks."""
+    pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+    spec = importlib.util.spec_from_file_location("twins_of_the_tests", Path(__file__).with_name("twins.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -36,6 +36,7 @@ from dovetail.nn.adaptive_pooling import AdaptiveMaxPool1d as AdaptiveMaxPool1d
 from dovetail.nn.adaptive_pooling import AdaptiveMaxPool2d as AdaptiveMaxPool2d
 from dovetail.nn.adaptive_pooling import AdaptiveMaxPool3d as AdaptiveMaxPool3d
 from dovetail.nn.adaptive_softmax import AdaptiveLogSoftmaxWithLoss as AdaptiveLogSoftmaxWithLoss
+from dovetail.nn.attention import MultiheadAttention as MultiheadAttention
 from dovetail.nn.containers import ModuleDict as ModuleDict
 from dovetail.nn.containers import ModuleList as ModuleList
 from dovetail.nn.containers import Sequential as Sequential
@@ -154,6 +155,11 @@ from dovetail.nn.softmax import Softmax as Softmax
 from dovetail.nn.softmax import Softmax2d as Softmax2d
 from dovetail.nn.softmax import Softmin as Softmin
 from dovetail.nn.sync_batch_norm import SyncBatchNorm as SyncBatchNorm
+from dovetail.nn.transformer import Transformer as Transformer
+from dovetail.nn.transformer import TransformerDecoder as TransformerDecoder
+from dovetail.nn.transformer import TransformerEncoder as TransformerEncoder
+from dovetail.nn.transformer_layers import TransformerDecoderLayer as TransformerDecoderLayer
+from dovetail.nn.transformer_layers import TransformerEncoderLayer as TransformerEncoderLayer
 from dovetail.nn.transposed_convolution import ConvTranspose1d as ConvTranspose1d
 from dovetail.nn.transposed_convolution import ConvTranspose2d as ConvTranspose2d
 from dovetail.nn.transposed_convolution import ConvTranspose3d as ConvTranspose3d

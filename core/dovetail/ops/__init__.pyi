@@ -51,6 +51,7 @@ from dovetail.ops.arithmetic import sign as sign
 from dovetail.ops.arithmetic import square as square
 from dovetail.ops.arithmetic import sub as sub
 from dovetail.ops.attention import attention as attention
+from dovetail.ops.attention import attention_backward as attention_backward
 from dovetail.ops.attention import scaled_dot_product_attention as scaled_dot_product_attention
 from dovetail.ops.average_pooling import avg_pool1d as avg_pool1d
 from dovetail.ops.average_pooling import avg_pool2d as avg_pool2d

@@ -43,6 +43,7 @@ from dovetail.nn.functional.adaptive_pooling import adaptive_max_pool2d as adapt
 from dovetail.nn.functional.adaptive_pooling import adaptive_max_pool2d_with_indices as adaptive_max_pool2d_with_indices
 from dovetail.nn.functional.adaptive_pooling import adaptive_max_pool3d as adaptive_max_pool3d
 from dovetail.nn.functional.adaptive_pooling import adaptive_max_pool3d_with_indices as adaptive_max_pool3d_with_indices
+from dovetail.nn.functional.attention import multi_head_attention_forward as multi_head_attention_forward
 from dovetail.nn.functional.attention import scaled_dot_product_attention as scaled_dot_product_attention
 from dovetail.nn.functional.convolution import conv1d as conv1d
 from dovetail.nn.functional.convolution import conv2d as conv2d
