@@ -20,6 +20,7 @@ from dovetail.utils.data.errors import (
     CollateKeyError,
     CollateTypeError,
     DatasetSizeError,
+    LoaderStateError,
     MissingMethodsError,
     SampleIndexError,
     SamplingError,
@@ -42,5 +43,5 @@ __all__ = [
     "Sampler", "SequentialSampler", "RandomSampler", "SubsetRandomSampler", "WeightedRandomSampler",
     "BatchSampler", "DistributedSampler",
     "CollateError", "CollateKeyError", "CollateTypeError", "DatasetSizeError", "MissingMethodsError",
-    "SampleIndexError", "SamplingError", "WorkerError",
+    "LoaderStateError", "SampleIndexError", "SamplingError", "WorkerError",
 ]  # fmt: skip

@@ -16,6 +16,7 @@ from dovetail.utils.data.fetch import Collate
 from dovetail.utils.data.iteration import LoaderIterator, Plan, SerialIterator
 from dovetail.utils.data.parallel import ParallelIterator
 from dovetail.utils.data.pool import WorkerPool
+from dovetail.utils.data.progress import Position, Progress, Sources, State, checked
 from dovetail.utils.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 from dovetail.utils.data.worker import Job
 
@@ -128,6 +129,8 @@ class DataLoader(Generic[T_co]):
         self.collate_fn: Collate = collate_fn
         self._announced: int | None = None
         self._persistent: ParallelIterator | None = None
+        self._progress: Progress | None = None
+        self._resume: State | None = None
         self._ready = True
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -185,20 +188,87 @@ class DataLoader(Generic[T_co]):
 
     def __iter__(self) -> LoaderIterator:
         # Drawn also without workers: the sampler's draws come after it, and must not depend on their number.
-        base_seed = draws.seed(self.generator)
+        resume, self._resume = self._resume, None
+        running = resume is not None and resume["running"]
+        base_seed = resume["base_seed"] if resume is not None and running else draws.seed(self.generator)
         plan = self._plan()
+        progress = self._begun(plan, base_seed, resume)
         if self.num_workers == 0:
-            return SerialIterator(plan)
+            return SerialIterator(plan, progress)
         if self._persistent is not None and self._persistent.usable:
-            self._persistent.plan = plan
-            self._persistent.restart()
+            self._persistent.restart(plan, progress)
             return self._persistent
-        iterator = self._with_workers(plan, base_seed)
+        iterator = self._with_workers(plan, progress)
         if self.persistent_workers:
             self._persistent = iterator
         return iterator
 
-    def _with_workers(self, plan: Plan, base_seed: int) -> ParallelIterator:
+    def _begun(self, plan: Plan, base_seed: int, resume: State | None) -> Progress:
+        """Return the progress of a new pass; workers that persist keep their seeds and random numbers."""
+        last, self._progress = self._progress, None
+        going_on = resume is not None and resume["running"]
+        progress = self._progress_of(plan, base_seed, resume if going_on else None)
+        if self.persistent_workers and not going_on:
+            if resume is not None:
+                last = None if resume["base_seed"] is None else self._progress_of(plan, resume["base_seed"], resume)
+            elif self._persistent is None or not self._persistent.usable:
+                last = None
+            if last is not None:
+                progress.base_seed = last.base_seed
+                progress.positions = [Position(random=position.random) for position in last.positions]
+        self._progress = progress
+        return progress
+
+    def _progress_of(self, plan: Plan, base_seed: int | None, resume: State | None) -> Progress:
+        in_order = self.in_order or self.num_workers == 0
+        sources = Sources(plan.requests, self.generator)
+        return Progress(sources, base_seed, self.num_workers, resume, in_order=in_order)
+
+    def state_dict(self) -> State:
+        """Return the position: where a loader in another process goes on as if it were this one.
+
+        During a pass it is the position after the batch that was given last, also from within the loop; between
+        passes, the state that the next one begins from. It is plain data. With it belong the state of the default
+        generator (``dovetail.get_rng_state()``) and, where datasets use them in this process, of Python's and NumPy's.
+
+        Raises:
+            LoaderStateError: with workers and ``in_order=False``.
+
+        >>> import dovetail
+        >>> loader = DataLoader(range(6), batch_size=2, shuffle=True)
+        >>> batches = iter(loader)
+        >>> first, state = next(batches), loader.state_dict()
+        >>> rest = [batch.tolist() for batch in batches]
+        >>> other = DataLoader(range(6), batch_size=2, shuffle=True)
+        >>> other.load_state_dict(state)
+        >>> [batch.tolist() for batch in other] == rest
+        True
+        """
+        if self._resume is not None:
+            return self._resume
+        if self._progress is None:
+            return self._progress_of(self._plan(), None, None).state_dict()
+        return self._progress.state_dict()
+
+    def load_state_dict(self, state_dict: State) -> None:
+        """Let the next pass go on from a :meth:`state_dict`: with the same dataset, batch size and sampler.
+
+        The requests of the pass are drawn again and those before the position passed over; a stream is run through
+        again, unless it, or its dataset, has a ``state_dict`` and ``load_state_dict`` of its own.
+
+        Raises:
+            ArgumentError: something else, or a position in a stream for another number of workers.
+        """
+        state = checked(state_dict, self.num_workers, self._stream)
+        if self._persistent is not None:
+            self._persistent.pool.close()
+            self._persistent = None
+        self._progress = None
+        self._resume = state
+        if not state["running"]:
+            Sources(self._plan().requests, self.generator).restore(state["now"])
+
+    def _with_workers(self, plan: Plan, progress: Progress) -> ParallelIterator:
         context = self.multiprocessing_context or multiprocessing.get_context()
         settings = host.worker_settings()
         job = Job(
@@ -208,16 +278,16 @@ class DataLoader(Generic[T_co]):
             drop_last=plan.drop_last,
             worker=0,
             workers=self.num_workers,
-            base_seed=base_seed,
+            base_seed=cast(int, progress.base_seed),  # drawn when the pass began
             init=self.worker_init_fn,
             prefix="",
             inline=0,
             settings=settings,
         )
         depth = self.prefetch_factor or 2
-        pool = WorkerPool(context, job, depth, self.timeout)
+        pool = WorkerPool(context, job, progress.positions, depth, self.timeout)
         try:
-            return ParallelIterator(plan, pool, depth, self.in_order, self.persistent_workers)
+            return ParallelIterator(plan, progress, pool, depth, self.in_order, self.persistent_workers)
         except BaseException:
             pool.close()
             raise

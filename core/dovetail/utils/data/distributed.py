@@ -78,6 +78,14 @@ class DistributedSampler(Sampler[int]):
     def __len__(self) -> int:
         return self.num_samples
 
+    def state_dict(self) -> dict[str, int]:
+        """Return the epoch, which with the seed is all that the order depends on."""
+        return {"epoch": self.epoch}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Go back to the epoch of a :meth:`state_dict`."""
+        self.epoch = state_dict["epoch"]
+
     def set_epoch(self, epoch: int) -> None:
         """Give the next pass an order of its own; all processes call it with the same number."""
         self.epoch = epoch

@@ -31,6 +31,17 @@ def own_generator() -> Generator:
     return Generator().manual_seed(seed(None))
 
 
+def words_of(generator: Generator) -> list[int]:
+    """Return where a generator is, as plain ints."""
+    found: list[int] = generator.get_state().tolist()
+    return found
+
+
+def put_words(generator: Generator, words: Sequence[int]) -> None:
+    """Put a generator where :func:`words_of` has found it."""
+    generator.set_state(ops.tensor(list(words), dtype=dtypes.int64, device=_host()))
+
+
 def permutation(count: int, generator: Generator | None) -> list[int]:
     """Return the numbers below ``count`` in random order."""
     return _ints(ops.randperm(count, generator=generator, device=_host()))

@@ -56,5 +56,9 @@ class CollateError(DovetailError, RuntimeError):
         return f"{self.args[0]}{self.place}"
 
 
+class LoaderStateError(DovetailError, RuntimeError):
+    """A loader whose position cannot be kept."""
+
+
 class WorkerError(DovetailError, RuntimeError):
     """A worker process of a DataLoader that died, hangs, or raised something that cannot travel."""

@@ -31,6 +31,13 @@ class MapFetcher:
         self.batched = batched
         self.columns = columns_of(dataset) if batched and collate is default_collate else None
 
+    def skip(self, batches: int, request: Any) -> None:
+        """Pass over batches: positions depend on nothing that came before."""
+
+    def state(self) -> Any:
+        """Nothing to keep."""
+        return None
+
     def fetch(self, request: Any) -> Any:
         """Return the batch at a list of positions, or the sample at one position."""
         try:
@@ -51,13 +58,38 @@ class MapFetcher:
 
 
 class StreamFetcher:
-    """Takes samples off a stream and puts them together; raises StopIteration at its end."""
+    """Takes samples off a stream and puts them together; raises StopIteration at its end.
 
-    def __init__(self, dataset: IterableDataset[Any], collate: Collate, batched: bool, drop_last: bool) -> None:
+    A stream that goes on from a checkpoint gets the state that it, or its dataset, has given for it; one without is
+    run through again.
+    """
+
+    def __init__(
+        self, dataset: IterableDataset[Any], collate: Collate, batched: bool, drop_last: bool, state: Any = None
+    ) -> None:
+        self.dataset = dataset
+        self.restored = state is not None
+        if state is not None and state["of"] == "dataset":
+            dataset.load_state_dict(state["state"])  # type: ignore[attr-defined]  # it has given the state
         self.stream: Iterator[Any] = iter(dataset)
+        if state is not None and state["of"] == "iterator":
+            self.stream.load_state_dict(state["state"])  # type: ignore[attr-defined]  # likewise
         self.collate = collate
         self.batched = batched
         self.drop_last = drop_last
+
+    def skip(self, batches: int, request: Any) -> None:
+        """Pass over batches of the size that ``request`` has, unless the stream is behind them already."""
+        count = 0 if self.restored else batches * (len(request) if self.batched else 1)
+        for _ in islice(self.stream, count):
+            pass
+
+    def state(self) -> Any:
+        """Return the state of the iterator or of the dataset, whichever has one; None for most streams."""
+        for kind, owner in (("iterator", self.stream), ("dataset", self.dataset)):
+            if hasattr(owner, "state_dict") and hasattr(owner, "load_state_dict"):
+                return {"of": kind, "state": owner.state_dict()}
+        return None
 
     def fetch(self, request: Any) -> Any:
         """Return the next batch of as many samples as ``request`` has positions, or the next sample."""
@@ -72,10 +104,10 @@ class StreamFetcher:
 Fetcher = MapFetcher | StreamFetcher
 
 
-def make_fetcher(dataset: Any, collate: Collate, batched: bool, drop_last: bool) -> Fetcher:
-    """Return the fetcher for the kind of dataset."""
+def make_fetcher(dataset: Any, collate: Collate, batched: bool, drop_last: bool, state: Any = None) -> Fetcher:
+    """Return the fetcher for the kind of dataset; ``state`` is that of a stream that goes on."""
     if isinstance(dataset, IterableDataset):
-        return StreamFetcher(dataset, collate, batched, drop_last)
+        return StreamFetcher(dataset, collate, batched, drop_last, state)
     return MapFetcher(dataset, collate, batched)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass
 from typing import Any, cast
 
-from dovetail.utils.data.fetch import Collate, make_fetcher
+from dovetail.utils.data.fetch import Collate, Fetcher, make_fetcher
+from dovetail.utils.data.progress import Progress
 
 
 @dataclass
@@ -29,16 +30,22 @@ class Plan:
 class LoaderIterator(Iterator[Any]):
     """One pass over a loader."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, progress: Progress) -> None:
         self.plan = plan
-        self.yielded = 0
+        self.progress = progress
+        self.yielded = progress.batches
 
     def __iter__(self) -> LoaderIterator:
         return self
 
     def __next__(self) -> Any:
-        batch = self.take()
+        try:
+            batch = self.take()
+        except StopIteration:
+            self.progress.finished = True
+            raise
         self.yielded += 1
+        self.progress.batches = self.yielded
         announced = self.plan.announced
         if announced is not None and self.yielded == announced + 1:
             warnings.warn(
@@ -62,10 +69,26 @@ class LoaderIterator(Iterator[Any]):
 class SerialIterator(LoaderIterator):
     """Fetches every batch when it is asked for, in this process."""
 
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(plan)
-        self.fetcher = make_fetcher(plan.dataset, plan.collate, plan.batched, plan.drop_last)
-        self.requests = iter(plan.requests)
+    def __init__(self, plan: Plan, progress: Progress) -> None:
+        super().__init__(plan, progress)
+        self.position = progress.positions[0]
+        self.fetcher: Fetcher | None = None
+        if self.position.batches == 0:
+            self._start()
+
+    def _start(self) -> Fetcher:
+        plan = self.plan
+        self.fetcher = make_fetcher(plan.dataset, plan.collate, plan.batched, plan.drop_last, self.position.stream)
+        return self.fetcher
 
     def take(self) -> Any:
-        return self.fetcher.fetch(next(self.requests))
+        request = next(self.progress.requests)
+        fetcher = self.fetcher
+        if fetcher is None:
+            fetcher = self._start()
+            fetcher.skip(self.position.batches, request)
+        self.progress.consumed += 1
+        batch = fetcher.fetch(request)
+        self.position.batches += 1
+        self.position.stream = fetcher.state()
+        return batch

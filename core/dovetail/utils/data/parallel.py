@@ -8,6 +8,7 @@ from typing import Any, Final
 from dovetail.utils.data.errors import WorkerError
 from dovetail.utils.data.iteration import LoaderIterator, Plan
 from dovetail.utils.data.pool import WorkerPool
+from dovetail.utils.data.progress import Progress
 from dovetail.utils.data.worker import Reply
 
 _END: Final = object()
@@ -22,14 +23,17 @@ class ParallelIterator(LoaderIterator):
 
     Args:
         plan: how batches are made.
+        progress: how far the pass is, from which it goes on.
         pool: the workers, which belong to this iterator.
         depth: how many batches each worker has under way.
         in_order: whether batches keep the order of their requests.
         persistent: whether the workers outlive the pass.
     """
 
-    def __init__(self, plan: Plan, pool: WorkerPool, depth: int, in_order: bool, persistent: bool) -> None:
-        super().__init__(plan)
+    def __init__(
+        self, plan: Plan, progress: Progress, pool: WorkerPool, depth: int, in_order: bool, persistent: bool
+    ) -> None:
+        super().__init__(plan, progress)
         self.pool = pool
         self.depth = depth
         self.in_order = in_order
@@ -40,25 +44,29 @@ class ParallelIterator(LoaderIterator):
         self._begin()
 
     def _begin(self) -> None:
-        self.requests: Iterator[Any] = iter(self.plan.requests)
-        self.yielded = 0
+        self.requests: Iterator[Any] = self.progress.requests
+        self.yielded = self.progress.batches
+        self.queue = list(self.progress.queue)
+        """Workers that the next requests go to, where a pass goes on: afterwards they go round again."""
         self.sent = 0
         self.owners: dict[int, int] = {}
         """Which worker has, or had, each request that was not taken yet."""
         self.failed: tuple[int, Exception] | None = None
         self.due = 0
-        self.active = [True] * self.workers
-        self.turn = 0
+        self.active = self.progress.active
+        self.turn = self.progress.turn
         for _ in range(self.depth * self.workers):
             self._ask()
+        self._note()
 
     @property
     def usable(self) -> bool:
         """Whether the workers are still there for another pass."""
         return not self.pool.closed
 
-    def restart(self) -> None:
+    def restart(self, plan: Plan, progress: Progress) -> None:
         """Begin another pass with the same workers; what is left of the last one is dropped."""
+        self.plan, self.progress = plan, progress
         for number, reply in self.replies.items():
             self.pool.discard(self.owners[number], reply)
         self.replies.clear()
@@ -94,15 +102,21 @@ class ParallelIterator(LoaderIterator):
             if self.failed is not None and number == self.failed[0]:
                 raise self.failed[1]
             reply = self.replies.pop(number)
+            self.progress.consumed += 1
             if reply.result is None:
                 self.active[worker] = False
                 self.pool.discard(worker, reply)
                 self._ask()
                 continue
+            position = self.progress.positions[worker]
+            position.batches += 1
+            position.random = reply.random or position.random
+            position.stream = reply.stream
             try:
                 return self.pool.open(worker, reply)
             finally:
                 self._ask()
+                self._note()
         if not self.persistent:
             self.pool.close()
         raise StopIteration
@@ -141,7 +155,14 @@ class ParallelIterator(LoaderIterator):
         self.owners[self.sent] = worker
         self.sent += 1
 
+    def _note(self) -> None:
+        """Tell the progress which worker the requests that are under way are with."""
+        self.progress.queue = list(self.owners.values())
+        self.progress.turn = self.turn
+
     def _next_worker(self) -> int | None:
+        if self.queue:
+            return self.queue.pop(0)
         if not any(self.active):
             return None
         if not self.in_order:

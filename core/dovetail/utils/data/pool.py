@@ -10,7 +10,7 @@ import threading
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from multiprocessing import connection, resource_tracker
@@ -19,6 +19,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
 from dovetail.utils.data.errors import WorkerError
+from dovetail.utils.data.progress import Position
 from dovetail.utils.data.transport import INLINE, Inbox
 from dovetail.utils.data.worker import Epoch, Failure, Job, Reply, Request, run
 
@@ -59,11 +60,14 @@ class WorkerPool:
     Args:
         context: how processes are started.
         job: what every worker is told, but for its number.
+        positions: where each of them begins.
         depth: how many batches each worker may have under way.
         timeout: seconds to wait for a batch, 0 for ever.
     """
 
-    def __init__(self, context: BaseContext, job: Job, depth: int, timeout: float) -> None:
+    def __init__(
+        self, context: BaseContext, job: Job, positions: Sequence[Position], depth: int, timeout: float
+    ) -> None:
         self.timeout = timeout
         self.handles: list[Handle] = []
         _open.append(self.handles)
@@ -76,7 +80,10 @@ class WorkerPool:
         inline = min(2048, INLINE // depth)
         try:
             for number in range(job.workers):
-                self._start(context, replace(job, worker=number, prefix=f"{token}{number:x}", inline=inline))
+                own = replace(
+                    job, worker=number, prefix=f"{token}{number:x}", inline=inline, position=positions[number]
+                )
+                self._start(context, own)
         except BaseException:
             self.close()
             raise

@@ -41,6 +41,32 @@ class Sampler(Generic[T_co]):
         )
 
 
+class Drawing(Sampler[int]):
+    """The base of samplers that draw: what their next iteration depends on is where their generator is."""
+
+    generator: Generator | None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the generator is; nothing for the default generator, whose state belongs to the process."""
+        return {"generator": None if self.generator is None else draws.words_of(self.generator)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Put the generator back.
+
+        Raises:
+            ArgumentError: the state is that of a sampler with a generator of its own, and this one has none, or the
+                other way round.
+        """
+        words = state_dict["generator"]
+        if (words is None) is not (self.generator is None):
+            raise ArgumentError(
+                f"the state of this {type(self).__name__} was saved {'without' if words is None else 'with'} a "
+                "generator of its own: make the sampler, or the DataLoader, as it was"
+            )
+        if words is not None and self.generator is not None:
+            draws.put_words(self.generator, words)
+
+
 class SequentialSampler(Sampler[int]):
     """Every position in order.
 
@@ -60,7 +86,7 @@ class SequentialSampler(Sampler[int]):
         return len(self.data_source)
 
 
-class RandomSampler(Sampler[int]):
+class RandomSampler(Drawing):
     """Positions in random order, or drawn with replacement.
 
     Args:
@@ -111,7 +137,7 @@ class RandomSampler(Sampler[int]):
         return self.num_samples
 
 
-class SubsetRandomSampler(Sampler[int]):
+class SubsetRandomSampler(Drawing):
     """The given positions in random order, each once.
 
     >>> sorted(SubsetRandomSampler([3, 1, 4]))
@@ -130,7 +156,7 @@ class SubsetRandomSampler(Sampler[int]):
         return len(self.indices)
 
 
-class WeightedRandomSampler(Sampler[int]):
+class WeightedRandomSampler(Drawing):
     """Positions drawn with a probability for each.
 
     With replacement a draw is the inverse of the cumulated weights at a uniform number. Without, each

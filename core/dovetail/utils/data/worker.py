@@ -8,15 +8,17 @@ import random
 import signal
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import connection, parent_process
 from typing import Any, Final
 
 import numpy as np
 
-from dovetail.random.generator import manual_seed
+from dovetail.random.generator import default_generator, manual_seed
 from dovetail.utils.data import host
+from dovetail.utils.data.draws import put_words, words_of
 from dovetail.utils.data.fetch import Collate, Fetcher, make_fetcher
+from dovetail.utils.data.progress import Position
 from dovetail.utils.data.transport import Outbox, Parcel
 from dovetail.utils.data.worker_info import WorkerInfo, set_worker_info
 
@@ -39,6 +41,8 @@ class Job:
     prefix: str
     inline: int
     settings: host.WorkerSettings
+    position: Position = field(default_factory=Position)
+    """Where this worker goes on."""
 
     @property
     def seed(self) -> int:
@@ -80,6 +84,33 @@ class Reply:
     number: int
     slot: int
     result: Parcel | Failure | None
+    random: dict[str, Any] | None = None
+    """Where the random numbers of the worker are after this batch, if it has drawn some."""
+    stream: Any = None
+    """The state of its stream, if that has one."""
+
+
+def random_state() -> dict[str, Any]:
+    """Return where the generators of this process are: Python's, NumPy's and the framework's, as plain data."""
+    return {
+        "python": random.getstate(),
+        "numpy": np.random.get_state(legacy=False),
+        "dovetail": words_of(default_generator),
+    }
+
+
+def put_random_state(found: dict[str, Any]) -> None:
+    """Put the generators of this process where :func:`random_state` has found them."""
+    random.setstate(found["python"])
+    np.random.set_state(found["numpy"])
+    put_words(default_generator, found["dovetail"])
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Equality through dicts with arrays in them."""
+    if isinstance(a, dict):
+        return all(_same(value, b[key]) for key, value in a.items())
+    return bool(np.array_equal(a, b)) if isinstance(a, np.ndarray) else a == b
 
 
 def failure(error: BaseException) -> Failure:
@@ -140,6 +171,7 @@ class Worker:
         self.outbox = outbox
         self.fetcher: Fetcher | None = None
         self.ended = False
+        self.position = job.position
         self.broken: Failure | None = None
         try:
             self._prepare()
@@ -155,15 +187,27 @@ class Worker:
         set_worker_info(WorkerInfo(job.worker, job.workers, job.seed, job.dataset))
         if job.init is not None:
             job.init(job.worker)
+        self.random = random_state()
+        if job.position.random is not None:
+            self.random = job.position.random
+            put_random_state(self.random)
 
     def restart(self) -> None:
         """Begin another pass over the dataset."""
         self.fetcher = None
         self.ended = False
+        self.position = Position()
 
     def answer(self, request: Request) -> Reply:
         """Return the batch that was asked for, or why there is none."""
-        return Reply(request.epoch, request.number, request.slot, self._result(request))
+        result = self._result(request)
+        reply = Reply(request.epoch, request.number, request.slot, result)
+        if isinstance(result, Parcel):
+            now = random_state()
+            if not _same(now, self.random):
+                reply.random = self.random = now
+            reply.stream = self.fetcher.state() if self.fetcher is not None else None
+        return reply
 
     def _result(self, request: Request) -> Parcel | Failure | None:
         if self.broken is not None:
@@ -180,6 +224,11 @@ class Worker:
 
     def _fetch(self, request: Any) -> Any:
         if self.fetcher is None:
-            job = self.job
-            self.fetcher = make_fetcher(job.dataset, job.collate, job.batched, job.drop_last)
+            job, position = self.job, self.position
+            self.fetcher = make_fetcher(job.dataset, job.collate, job.batched, job.drop_last, position.stream)
+            if position.batches:
+                # Running through a stream again may draw numbers, which were drawn already.
+                before = random_state()
+                self.fetcher.skip(position.batches, request)
+                put_random_state(before)
         return self.fetcher.fetch(request)
