@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from dovetail.describe import contract
+from dovetail.describe import contract, support
 from dovetail.describe.stubs import ROOT, stubs
 
 
@@ -29,7 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def pages() -> dict[Path, str]:
     """The text of every page by its path; none where the package is installed without its docs."""
-    return {contract.PATH: contract.text()} if contract.PATH.parent.is_dir() else {}
+    if not contract.PATH.parent.is_dir():
+        return {}
+    return {contract.PATH: contract.text(), support.PATH: support.text()}
 
 
 if __name__ == "__main__":
