@@ -27,5 +27,6 @@ def dovetail_backends() -> Iterable[BackendSpec]:
             requires=("dovetail-strict", "array-api-strict"),
             vendor="Consortium for Python Data API Standards",
             url="https://data-apis.org/array-api-strict/",
+            contract=2,
         )
     ]

@@ -34,7 +34,7 @@ backends --ops` shows the same for what is installed.
 
 LEGEND: Final = """
 *kernel*: the backend's own; *composed*: of other operations of the same device; **host**: on NumPy, with a transfer
-there and back. `-`: the certificate is older than the operation. In brackets: the dtypes in which it does not run there;
+there and back. `-`: the certificate is older than the operation. In brackets: the dtypes in which it does not run;
 **fails** and *deviates* name the dtypes of cells that break their bound, undeclared or declared.
 """
 
