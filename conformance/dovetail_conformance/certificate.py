@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import dovetail
-from dovetail.backend.inspection import announced
+from dovetail.backend.inspection import Agree, announced, record
 from dovetail.errors import ArgumentError
 from dovetail_conformance import journal
 from dovetail_conformance.deviations import MOST
@@ -33,6 +33,9 @@ GRADIENTS: Final = {"gradients": 1, "derivatives": 1, "differences": 1, "second"
 """Checks of gradients, and of which order."""
 SECTIONS: Final = ("ops", "reductions", "gradients", "checks", "unsupported")
 """Lists of cells."""
+HALF: Final = 0.5
+MUCH: Final = 1e6
+"""What stands for a figure that has no measure."""
 FLAGS: Final = ("XLA_FLAGS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")
 
 
@@ -70,6 +73,7 @@ def certificate(found: Run) -> dict[str, Any]:
         "gradients": [_op(r, found) | {"order": n} for check, n in GRADIENTS.items() for r in seen.get(check, [])],
         "checks": [_plain(r) for check, rows in seen.items() if check not in named for r in rows],
         "coverage": found.origins,
+        "records": {name: _record(name) for name in found.origins},
         "deviations": [_plain(r) for r in found.rows if r.status == "deviation"],
         "unsupported": [_plain(r) for r in found.rows if r.status == "unsupported"],
         "cost": _cost(found),
@@ -87,6 +91,14 @@ def content_hash(made: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+def _record(name: str) -> dict[str, str]:
+    """What the record of an op says: its family, its class, and how far devices may differ, in words."""
+    op = record(name)
+    agree = op.agree or Agree.exact()
+    family = op.body.__module__.rpartition(".")[2]
+    return {"family": family, "class": agree.kind, "agreement": str(agree)}
+
+
 def _plain(row: Row) -> dict[str, Any]:
     entry = row.entry()
     entry.pop("snippet", None)
@@ -98,7 +110,7 @@ def _op(row: Row, found: Run) -> dict[str, Any]:
     entry["mode"], entry["class"] = "native", entry.pop("kind", "")
     entry["inputs_tested"], entry["exhaustive"] = entry.pop("tested", 0), _exhaustive(row, found)
     entry["special_failures"] = row.special_failures
-    entry["used"] = min(round(row.ratio, 4), 1e6)
+    entry["used"] = _used(row)
     if row.rounded is not None:
         entry["correctly_rounded_fraction"] = entry.pop("rounded", row.rounded)
     if row.unit == "ULP":
@@ -108,6 +120,13 @@ def _op(row: Row, found: Run) -> dict[str, Any]:
         if row.op in found.hashes:
             entry["sha256"] = found.hashes[row.op]
     return entry
+
+
+def _used(row: Row) -> float:
+    """The share of the bound that is used; of a bound in ULP, of what is left beside the half that rounding costs."""
+    if row.unit == "ULP" and row.bound > HALF:
+        return round(min(max(row.figure - HALF, 0.0) / (row.bound - HALF), MUCH), 4)
+    return round(min(row.ratio, MUCH), 4)
 
 
 def _exhaustive(row: Row, found: Run) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dovetail_conformance.certificate import certificate, name_of, verdict
 from dovetail_conformance.outcome import Row
@@ -27,7 +27,7 @@ def write(found: Run, folder: Path) -> Path:
     made = certificate(found)
     name = name_of(made)
     path = folder / f"{name}.json"
-    _replace(path, json.dumps(made, indent=1) + "\n")
+    _replace(path, text_of(made))
     for number, row in enumerate(r for r in found.failures if r.snippet):
         text = "".join(f"# {line}\n" for line in row.message.splitlines()[:3])
         _replace(folder / f"{name}-failure-{number}.py", text + row.snippet + "\n")
@@ -39,6 +39,18 @@ def write(found: Run, folder: Path) -> Path:
     _replace(folder / f"{name}.html", page.render(made))
     _replace(folder / f"{name}.svg", page.badge(made))
     return path
+
+
+def text_of(made: Mapping[str, Any]) -> str:
+    """A certificate as JSON with a line for every cell, so that two of them can be compared by eye."""
+    parts = []
+    for key, value in made.items():
+        if isinstance(value, list) and value:
+            inner = ",\n  ".join(json.dumps(v) for v in value)
+            parts.append(f" {json.dumps(key)}: [\n  {inner}\n ]")
+        else:
+            parts.append(f" {json.dumps(key)}: {json.dumps(value)}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def _replace(path: Path, text: str) -> None:

@@ -59,6 +59,11 @@ class Session:
         """Whether every new shape costs a compilation, so that few are drawn."""
         return bool(self.device.runtime.compiles)
 
+    @property
+    def lean(self) -> bool:
+        """Whether each cell must do with one shape: the quick tier where every shape is compiled."""
+        return self.compiles and not self.full
+
     def supports(self, dtype: str) -> bool:
         """Whether arrays of a dtype can exist on the device."""
         return bool(self.device.runtime.supports_dtype(draw.named(dtype), self.device))
@@ -74,12 +79,12 @@ class Session:
         return found
 
     def invocations(self, op: Op, dtype: str, *, ties: bool = False) -> list[Invocation]:
-        """The samples of an op for a dtype; fewer where each shape is compiled and the dtype is a further one."""
+        """The samples of an op for a dtype: where every shape is compiled, only the first of them in the quick tier."""
         if op.samples is None:
             return []
         cases = list(op.samples.cases)
-        if self.compiles and dtype not in ("float32", "int64"):
-            cases = cases[:1]
+        if self.lean:
+            cases = cases[: 2 if op.primitive and dtype in ("float32", "int64") else 1]
         return [invocation(op, s, dtype, self.seed, ties=ties) for s in cases]
 
     def origin(self, op: Op, dtype: str) -> str:

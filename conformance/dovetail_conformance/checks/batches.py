@@ -57,7 +57,7 @@ def batches(session: Session) -> list[Row]:
 
 def _one(session: Session, name: str, shape: tuple[int, ...], function: Callable[[Any], Any]) -> Row:
     row = Row(name, "float32", "batches", kind="reported")
-    sizes = FULL if session.full else COMPILED if session.compiles else SIZES
+    sizes = FULL if session.full else COMPILED if session.lean else SIZES
     rng = np.random.default_rng(session.seed)
     same, rows, apart = 0, 0, 0.0
     for size in sizes:

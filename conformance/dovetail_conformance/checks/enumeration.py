@@ -75,7 +75,7 @@ def sixteen(session: Session, op: Op, dtype: str) -> Row | None:
     """All numbers of float16 and bfloat16; None for an op of several numbers, or that is not elementwise."""
     if dtype not in ("float16", "bfloat16") or op.samples is None or not op.samples.special:
         return None
-    if not session.full and (op.name in SLOW or session.compiles):
+    if not session.full and (op.name in SLOW or session.lean):
         return None
     row = session.row(op, dtype, "exhaustive")
     host = np.arange(2**16, dtype=np.uint16).view(draw.named(dtype).host)

@@ -41,7 +41,7 @@ def large(session: Session, op: Op) -> Row | None:
 
 
 def _calls(session: Session, op: Op) -> Iterator[Invocation]:
-    sizes = FULL if session.full else COMPILED if session.compiles else QUICK
+    sizes = FULL if session.full else COMPILED if session.lean else QUICK
     rng = np.random.default_rng(session.seed)
     if op.name in PRODUCTS:
         for m, k, n in ((33, 257, 65), (127, 1025, 129), (513, 511, 512))[: 3 if session.full else 1]:

@@ -182,12 +182,15 @@ def _by_terms(
 def _by_running(
     agree: Agreement, got: NDArray[Any], expected: Reference, running: Number, flushes: bool
 ) -> _Judged:
-    """Class C: the running error, which includes the rounding of the result."""
+    """Class C: the running error. The half ULP that any result is off by is taken off both sides of the share."""
     fmt = format_of(got)
     amount = np.asarray(np.broadcast_to(running.error, got.shape), np.longdouble)
     finding = measure(got, expected, Limit(fmt, 0.0, amount), signed_zero=agree.signed_zero, flush=flushes)
-    used = _share_of(finding.error, finding.allowed)
-    return _measured(finding, used, np.ones(got.shape), "of the running error")
+    half = np.minimum(ulp_at(expected.value, fmt) / 2, finding.allowed)
+    excess = np.maximum(finding.error - half, np.longdouble(0))
+    used = _share_of(np.asarray(excess), np.asarray(finding.allowed - half))
+    used = np.where(finding.good & (finding.allowed == 0), np.longdouble(0), used)
+    return _measured(finding, np.asarray(used), np.ones(got.shape), "of the running error")
 
 
 def _share_of(error: Wide, whole: Wide) -> Wide:
