@@ -26,6 +26,7 @@ class NAdam(Stepper):
 
     operation = ops.nadam_step
     keys = ("step", "mu_product", "exp_avg", "exp_avg_sq")
+    own_dtype = frozenset({"step", "mu_product"})
 
     def __init__(
         self,
