@@ -7,6 +7,7 @@ methods are dovetail's own.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -30,8 +31,11 @@ class TorchBackend(ArrayAPIBackend):
 
     def __init__(self, spec: BackendSpec) -> None:
         super().__init__(spec)
-        # CUDA does not survive a fork; PyTorch's CPU does, and its own data loaders rely on that.
+        # CUDA does not survive a fork. PyTorch's CPU does if the child uses one thread, as in its own data loaders:
+        # the others of the pool are not there any more, and waiting for them would last for ever.
         self.fork_safe = not torch.cuda.is_available()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
     def load_namespace(self) -> Any:
         """PyTorch by the names of the standard."""

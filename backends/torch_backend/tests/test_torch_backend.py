@@ -33,25 +33,32 @@ def on_torch(values: Any, dtype: Any = None) -> Any:
 # ------------------------------------------------------------------------------------------ found, and where
 
 
-LISTING = """
-import sys
-import dovetail
+REGISTERED = """
 from dovetail.backend import inspection, register_plugin
 import dovetail_torch.plugin
 if "torch" not in inspection.announced():
     register_plugin(dovetail_torch.plugin, "torch")
+"""
+
+LISTING = """
+import sys, dovetail
 assert inspection.reason("torch") is None
 assert "torch" not in sys.modules
 print(dovetail.ones(1, device="torch").device)
 """
 
 
-def test_listing_the_backends_does_not_import_torch() -> None:
+def run(program: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a process of its own, where the backend is registered."""
     places = os.pathsep.join([str(HERE), *(str(ROOT / r) for r in ("core", "backends", "conformance"))])
-    done = subprocess.run(
-        [sys.executable, "-c", LISTING], capture_output=True, text=True, check=False, timeout=120,
-        env={**os.environ, "PYTHONPATH": places},
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", REGISTERED + program], capture_output=True, text=True, check=False,
+        timeout=120, env={**os.environ, "PYTHONPATH": places},
     )  # fmt: skip
+
+
+def test_listing_the_backends_does_not_import_torch() -> None:
+    done = run(LISTING)
     assert done.stdout == "torch:cpu:0\n", done.stderr
 
 
@@ -147,6 +154,22 @@ def test_pytorch_records_nothing_and_keeps_its_grad_mode() -> None:
 def test_no_room_is_an_error_of_its_own() -> None:
     with pytest.raises(OutOfMemory):
         dovetail.ones(2**46, device="torch") + 1
+
+
+FORKED = """
+import os, sys, dovetail
+x = dovetail.ones(1_000_000, device="torch")
+assert x.sum().item() == 1e6  # in the threads of a pool
+child = os.fork()
+if child == 0:
+    os._exit(0 if (x * 2).sum().item() == 2e6 else 3)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_calculates() -> None:
+    assert run(FORKED).returncode == 0
 
 
 # ------------------------------------------------------------------------------------------ numbers
