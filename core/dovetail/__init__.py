@@ -64,12 +64,8 @@ from dovetail.tensor.tensor import Tensor as Tensor
 
 __version__ = "0.1.0"
 
-for _op in _registry.ops():
-    if not _op.internal:
-        globals()[_op.name] = _op.call
-for _front in _registry.fronts():
-    if _front.public:
-        globals()[_front.name] = _front.function
+# What the operators' families define is there at once; `tensor` the function goes before `tensor` the package.
+globals().update(_registry.imported_functions())
 
 _LAZY = frozenset({"amp", "autograd", "backend", "cuda", "nn", "optim", "random", "saving", "utils"})
 """Parts that are imported when they are first named: a script that needs none of them does not wait for them."""
@@ -106,6 +102,11 @@ def __getattr__(name: str) -> Any:
     if name in _FROM:
         return getattr(importlib.import_module(f"{__name__}.{_FROM[name]}"), name)
     if not name.startswith("_"):
+        if _registry.is_builtin(name):
+            found = _registry.function(name)
+            if found is not None:
+                globals()[name] = found
+                return found
         _discovery.discover()  # it may be an op that a plugin defines
         found = _registry.function(name)
         if found is not None:
@@ -114,4 +115,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY, *_FROM})
+    public = (name for name in _registry.names() if _registry.function(name) is not None)
+    return sorted({*globals(), *_LAZY, *_FROM, *public})

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dovetail import dtypes as dtypes
-from dovetail import ops as ops
 from dovetail.backend.array_api import ArrayAPIBackend as ArrayAPIBackend
+from dovetail.backend.catalogue import ops as ops
 from dovetail.backend.counters import Counts as Counts
 from dovetail.backend.counters import Moved as Moved
 from dovetail.backend.counters import counters as counters

@@ -138,12 +138,11 @@ def _ask(plugin: Any, name: str, brought: _Brought) -> None:
     for spec in _called(plugin, "dovetail_backends"):
         register(spec, source=name)
         brought.backends.append(spec.name)
-    before = {op.name for op in registry.ops()} | {front.name for front in registry.fronts()}
+    before = registry.names()
     try:
         _called(plugin, "dovetail_ops")
     finally:
-        after = [op.name for op in registry.ops()] + [front.name for front in registry.fronts()]
-        brought.undo += [_remover(added) for added in after if added not in before]
+        brought.undo += [_remover(added) for added in registry.names() - before]
     for observer in _called(plugin, "dovetail_observers"):
         brought.undo.append(take_observer(observer))
 

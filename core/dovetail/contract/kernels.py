@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
+from dovetail.record import registry
+
 if TYPE_CHECKING:
     from dovetail.contract.device import Device
     from dovetail.tensor.spec import Spec
@@ -16,10 +18,36 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class HasRecord(Protocol):
-    """What a kernel is registered for: the op's public function, which carries its record."""
+    """What a kernel is registered for: the op's public function, which carries its record, or a reference to it."""
 
     @property
     def record(self) -> Any: ...
+
+
+class Reference:
+    """An op by its name alone: a table of kernels does not wait for the definitions of all its ops."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @property
+    def record(self) -> Any:
+        """The op's record; its definition is imported now, if it was not yet."""
+        return registry.get(self.name)
+
+    def __call__(self, *args: Any, **params: Any) -> Any:
+        """Run the op."""
+        return self.record.call(*args, **params)
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+
+def name_of(op: HasRecord) -> str:
+    """The name of an op."""
+    return op.name if isinstance(op, Reference) else str(op.record.name)
 
 
 class Call(NamedTuple):
@@ -57,7 +85,7 @@ class Kernel(NamedTuple):
 class KernelTable:
     """Kernels by op, filled by ``table(ops.add)(function)`` or as a decorator.
 
-    The key is the op object itself, so a misspelt op is an error when the table is made.
+    The key is the op itself, so a misspelt op is an error when the table is made.
     """
 
     def __init__(self) -> None:
@@ -68,7 +96,7 @@ class KernelTable:
 
         def register(fn: F) -> F:
             for op in ops:
-                self._kernels[op.record.name] = Kernel(fn, out=out)
+                self._kernels[name_of(op)] = Kernel(fn, out=out)
             return fn
 
         return register
@@ -78,7 +106,7 @@ class KernelTable:
 
         def register(fn: F) -> F:
             for op in ops:
-                self._kernels[op.record.name] = Kernel(fn, binder=True, out=out)
+                self._kernels[name_of(op)] = Kernel(fn, binder=True, out=out)
             return fn
 
         return register
@@ -90,7 +118,7 @@ class KernelTable:
     def remove(self, *ops: HasRecord) -> None:
         """Leave out an op that the table has taken over from another one."""
         for op in ops:
-            self._kernels.pop(op.record.name, None)
+            self._kernels.pop(name_of(op), None)
 
     def get(self, name: str) -> Kernel | None:
         """Return the kernel registered for the op of that name."""

@@ -1,10 +1,13 @@
-"""The three stubs: Tensor's methods, the ops, and the top package."""
+"""The three stubs (Tensor's methods, the ops, the top package) and the table of the ops' homes."""
 
 from __future__ import annotations
 
 import ast
 import importlib
 import inspect
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -13,11 +16,12 @@ import dovetail
 from dovetail.describe import methods
 from dovetail.describe.annotations import Imports
 from dovetail.describe.signatures import definition
+from dovetail.ops.definition import bound
 from dovetail.record import registry
 
 ROOT: Final = Path(dovetail.__file__).parent
-PATHS: Final = ("tensor/methods.pyi", "ops/__init__.pyi", "__init__.pyi")
-"""Where the stubs are, from the folder of the package."""
+PATHS: Final = ("tensor/methods.pyi", "ops/__init__.pyi", "__init__.pyi", "ops/_homes.py")
+"""Where they are, from the folder of the package."""
 
 HEADER: Final = '''"""{} Written by ``python -m dovetail.describe``."""
 
@@ -27,7 +31,7 @@ from __future__ import annotations
 
 def stubs() -> dict[Path, str]:
     """Return the text of every stub by its path."""
-    texts = (methods.text(), ops_text(), package_text())
+    texts = (methods.text(), ops_text(), package_text(), homes_text())
     return {ROOT / path: text for path, text in zip(PATHS, texts, strict=True)}
 
 
@@ -43,6 +47,35 @@ def ops_text() -> str:
         and getattr(importlib.import_module(module), defined, None) in (function, inspect.unwrap(function))
     ]
     return "\n".join([head, *_exported([*found, *_own_imports(ROOT / "ops" / "__init__.py")]), ""])
+
+
+def homes_text() -> str:
+    """The names of ops and of Tensor's methods by the family that defines them, for families that can wait."""
+    head = HEADER.format("What each family of ops defines that is imported when it is needed.")
+    registry.load_all()
+    ops = registry.imported_homes().items()
+    at_once = {module.rpartition(".")[2] for module in _imported_at_once()}
+    bindings = [(name, home) for name, home in bound.items() if not name.startswith("_")]
+    lines = [head]
+    for title, pairs in (("FAMILIES", ops), ("METHODS", bindings)):
+        families: dict[str, list[str]] = {}
+        for name, home in pairs:
+            package, _, family = home.rpartition(".")
+            if package == "dovetail.ops" and family not in at_once:
+                families.setdefault(family, []).append(name)
+        lines.append(f"{title} = {{")
+        for family, names in sorted(families.items()):
+            words = ", ".join(f'"{name}"' for name in sorted(names))
+            lines += textwrap.wrap(f'"{family}": ({words},),', 116, initial_indent="    ", subsequent_indent="    ")
+        lines.append("}  # fmt: skip")
+    return "\n".join([*lines, ""])
+
+
+def _imported_at_once() -> list[str]:
+    """The families that ``import dovetail`` imports, asked of a new process."""
+    program = "import sys, dovetail; print(*(name for name in sys.modules if name.startswith('dovetail.ops.')))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return done.stdout.split()
 
 
 def package_text() -> str:

@@ -122,7 +122,7 @@ def remember(op: Op, key: Any, plan: Any) -> None:
 
 def forget_all() -> None:
     """Drop every plan: a setting or a backend that they were made under has changed."""
-    for op in registry.ops():
+    for op in registry.imported_ops():
         op.plans.clear()
         op.lanes.clear()
 

@@ -7,8 +7,9 @@ The signature divides the parameters into tensors and statics, the body is the d
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar, cast
 
 from dovetail.dispatch.autocast import adapted, suspended
 from dovetail.dispatch.forms import functions_of
@@ -45,6 +46,9 @@ R = TypeVar("R")
 Number = int | float | bool
 VARKEYWORDS = 0x08
 """The flag of a code object that takes ``**params`` (inspect.CO_VARKEYWORDS)."""
+
+bound: Final[dict[str, str]] = {}
+"""Everything that has been bound to Tensor, and the module that asked for it."""
 
 
 class OpFunction(Generic[P, R]):
@@ -162,21 +166,22 @@ def _vjp(record: Op, *joint: Callable[..., Any], **rules: Callable[..., Any]) ->
 
 def _bind(record: Op, function: Callable[..., Any], bare: Callable[..., Any]) -> None:
     """Bind the methods and operators to Tensor."""
+    home = record.body.__module__
     for name in record.methods:
-        setattr(Tensor, name, bare if name.startswith("__") else function)
+        bind(name, bare if name.startswith("__") else function, home)
     written = None
     for name in record.inplace:
         written = inplace_of(record)
         written.__name__, written.__doc__ = name, f"In-place form of ``{record.name}``."
-        setattr(Tensor, name, written)
+        bind(name, written, home)
     operator = record.operator
     if operator is None:
         return
-    setattr(Tensor, f"__{operator}__", bare)
+    bind(f"__{operator}__", bare, home)
     if len(record.signature.inputs) == 2:
-        setattr(Tensor, f"__r{operator}__", lambda self, other: bare(other, self))
+        bind(f"__r{operator}__", lambda self, other: bare(other, self), home)
         if written is not None:
-            setattr(Tensor, f"__i{operator}__", written)
+            bind(f"__i{operator}__", written, home)
 
 
 def front(
@@ -191,14 +196,15 @@ def front(
     whose rule is not that of the ops they lead to.
     """
     rules = policy(autocast)
+    home = sys._getframe(1).f_globals["__name__"]
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         name = function.__name__
         methods = (name,) if method is True else tuple(method or ())
         outward = aliased(function) if rules is None else converting(aliased(function), rules)
-        registry.add_front(registry.Front(name, outward, methods, public and not name.endswith("_"), rules))
-        for bound in methods:
-            setattr(Tensor, bound, outward)
+        registry.add_front(registry.Front(name, outward, methods, public and not name.endswith("_"), rules, home))
+        for each in methods:
+            bind(each, outward, home)
         return function
 
     return decorate
@@ -255,8 +261,9 @@ def titled(made: Tensor, name: str) -> Tensor:
     return made
 
 
-def bind(name: str, method: Any) -> None:
+def bind(name: str, method: Any, home: str | None = None) -> None:
     """Bind a further method to Tensor: a reflected operator, or another name of an op."""
+    bound[name] = sys._getframe(1).f_globals["__name__"] if home is None else home
     setattr(Tensor, name, method)
 
 
@@ -279,4 +286,4 @@ def property_of(
     name: str, getter: Callable[[Tensor], Any], setter: Callable[[Tensor, Any], None] | None = None
 ) -> None:
     """Bind a computed attribute to Tensor."""
-    setattr(Tensor, name, property(getter, setter))
+    bind(name, property(getter, setter), getter.__module__)
