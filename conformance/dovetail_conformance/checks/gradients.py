@@ -10,7 +10,7 @@ import numpy as np
 
 import dovetail
 from dovetail.backend.inspection import Agree, Op
-from dovetail.errors import CaptureError
+from dovetail.errors import CaptureError, DovetailError
 from dovetail_conformance import draw
 from dovetail_conformance.calls import Invocation, args_of, array
 from dovetail_conformance.checks.forms import form_of
@@ -37,7 +37,25 @@ def gradients(session: Session, op: Op, dtype: str) -> Row | None:
         places = _places(inv)
         if places:
             _one(session, row, inv, places)
+    mixed = _mixed(session, op, dtype)
+    if mixed is not None:
+        _one(session, row, mixed, _places(mixed))
     return row if row.cases or row.failed else None
+
+
+def _mixed(session: Session, op: Op, dtype: str) -> Invocation | None:
+    """A call with its last tensor in float64, where the op takes that: every gradient has the dtype of its operand."""
+    found = [inv for inv in _smooth(session, op, dtype) if len(_places(inv)) > 1]
+    if not found or dtype != "float32":
+        return None
+    inv, last = found[0], _places(found[0])[-1]
+    other = inv.with_hosts([h.astype(np.float64) if i == last else h for i, h in enumerate(inv.hosts)])
+    try:
+        with quiet():
+            taken = {spec.dtype for spec in other.plan(session.host).ins if spec is not None}
+    except (DovetailError, CaptureError):
+        return None  # its tensors have one dtype
+    return other if len(taken) == 1 else None
 
 
 def differences(session: Session, op: Op) -> Row | None:
@@ -76,9 +94,7 @@ def _checked(session: Session, op: Op, name: str, most: int, check: Callable[...
     return row if row.cases or row.failed else None
 
 
-def _function(
-    inv: Invocation, tensors: Sequence[Any], places: Sequence[int]
-) -> tuple[Callable[..., Any], list[Any]]:
+def _function(inv: Invocation, tensors: Sequence[Any], places: Sequence[int]) -> tuple[Callable[..., Any], list[Any]]:
     """The call as a function of its differentiable inputs alone, and these."""
 
     def function(*xs: Any) -> tuple[Any, ...]:
@@ -98,11 +114,7 @@ def _smooth(session: Session, op: Op, dtype: str) -> list[Invocation]:
 def _places(inv: Invocation) -> list[int]:
     """The hosts that gradients are taken of."""
     args = args_of(inv.sample)
-    return [
-        i
-        for i, (a, h) in enumerate(zip(args, inv.hosts, strict=True))
-        if a.grad and h.dtype.kind not in "biu"
-    ]
+    return [i for i, (a, h) in enumerate(zip(args, inv.hosts, strict=True)) if a.grad and h.dtype.kind not in "biu"]
 
 
 def _one(session: Session, row: Row, inv: Invocation, places: list[int]) -> None:

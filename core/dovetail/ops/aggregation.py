@@ -159,6 +159,7 @@ def _logsumexp(input: Tensor, dim: Sequence[int]) -> Tensor:
         call(Arg((3, 4, 2), low=-30, high=30), (0, -1), True),
         call(Arg(()), 0),
         call(Arg((0,)), 0),
+        call(Arg((2, 3), low=-800, high=800), 1),
         special=True,
     ),
     agree=Agree.running(),

@@ -35,7 +35,7 @@ def _means(g: Tensor, mean: Tensor, square: Tensor, beta1: Tensor, beta2: Tensor
     internal=True,
     nondifferentiable=NO_GRADIENT,
     samples=calls(
-        call(W, W, W, POSITIVE, None, COUNT, numbers_of(0.1, 0.9, 0.999, 1e-8, 0.0), False, False, False),
+        call(W, W, W, POSITIVE, None, COUNT, numbers_of(0.1, 0.9, 0.999, 0.01, 0.0), False, False, False),
         call(W, W, W, POSITIVE, None, COUNT, numbers_of(0.1, 0.9, 0.99, 1e-6, 0.1), True, True, True),
         call(W, W, W, POSITIVE, POSITIVE, COUNT, numbers_of(0.1, 0.9, 0.999, 1e-8, 0.1), True, False, False),
     ),

@@ -55,6 +55,7 @@ def _samples(name: str) -> Samples:
         call(Arg(()), 0),
         call(Arg((0, 3)), 0),
         call(Arg((2, 3)), 0, dtype=dtypes.float64),
+        call(Arg((2, 3), low=-800, high=800), 1),
         errors=(
             error(RuntimeError, f"\"{name}\" not implemented for 'Long'", Arg((3,), dtype="int64"), 0),
             error(IndexError, "Dimension out of range", Arg((3,)), 2),
