@@ -25,6 +25,7 @@ from dovetail import amp as amp
 from dovetail import autograd as autograd
 from dovetail import backend as backend
 from dovetail import cuda as cuda
+from dovetail import func as func
 from dovetail import nn as nn
 from dovetail import ops as ops
 from dovetail import optim as optim
@@ -892,6 +893,8 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where the mask holds, in one dimension."""
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """Matrix product of the last two dimensions, batches broadcast; vectors count as a row or a column."""
+def matrix_exp(input: Tensor) -> Tensor:
+    """The exponential of each square matrix, by scaling, a Taylor polynomial, and squaring."""
 def matrix_power(input: Tensor, n: builtins.int) -> Tensor:
     """The product of ``n`` copies of a square matrix, by repeated squaring; ``n`` must not be negative."""
 def max(input: Tensor, dim: _Any = None, keepdim: builtins.bool = False, *, other: _Any = None) -> _Any:

@@ -251,6 +251,7 @@ from dovetail.ops.matrices import kron as kron
 from dovetail.ops.matrices import matrix_power as matrix_power
 from dovetail.ops.matrices import outer as outer
 from dovetail.ops.matrices import vdot as vdot
+from dovetail.ops.matrix_exponential import matrix_exp as matrix_exp
 from dovetail.ops.max_pooling import max_pool1d as max_pool1d
 from dovetail.ops.max_pooling import max_pool1d_with_indices as max_pool1d_with_indices
 from dovetail.ops.max_pooling import max_pool2d as max_pool2d
@@ -357,6 +358,8 @@ from dovetail.ops.reduction import mean as mean
 from dovetail.ops.reduction import min as min
 from dovetail.ops.reduction import sum as sum
 from dovetail.ops.reduction import sum_to_size as sum_to_size
+from dovetail.ops.resampling import resample as resample
+from dovetail.ops.resampling import resample_backward as resample_backward
 from dovetail.ops.rounding import ceil as ceil
 from dovetail.ops.rounding import floor as floor
 from dovetail.ops.rounding import frac as frac

@@ -718,6 +718,8 @@ class TensorMethods:
         """The elements where the mask holds, in one dimension."""
     def matmul(self, other: Tensor) -> Tensor:
         """Matrix product of the last two dimensions, batches broadcast; vectors count as a row or a column."""
+    def matrix_exp(self) -> Tensor:
+        """The exponential of each square matrix, by scaling, a Taylor polynomial, and squaring."""
     def matrix_power(self, n: builtins.int) -> Tensor:
         """The product of ``n`` copies of a square matrix, by repeated squaring; ``n`` must not be negative."""
     def max(self, dim: _Any = None, keepdim: builtins.bool = False, *, other: _Any = None) -> _Any:
