@@ -58,7 +58,9 @@ def test_trajectory_is_pytorchs(dtype: str, options: dict[str, Any]) -> None:
     for i, (mine, yours) in enumerate(zip(ours, theirs, strict=True)):
         if dtype == "float64":
             # along a curved valley every step doubles what roundings have done
-            np.testing.assert_allclose(mine[0], yours[0], **({"rtol": 1e-10} if i < 5 else {"rtol": 1e-4, "atol": 1e-5}))
+            np.testing.assert_allclose(
+                mine[0], yours[0], **({"rtol": 1e-10} if i < 5 else {"rtol": 1e-4, "atol": 1e-5})
+            )
             assert mine[1:] == yours[1:]
         elif i < 4:
             np.testing.assert_allclose(mine[0], yours[0], rtol=2e-3, atol=1e-3)

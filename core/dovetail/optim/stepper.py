@@ -69,13 +69,14 @@ class Stepper(Optimizer):
 
     def _step_group(self, group: Group) -> None:
         names, flags = self.names(group), self.flags(group)
+        stateful = any(name is not None for name in names)
         rows: dict[Any, Tensor] = {}
         for param in group["params"]:
             grad = param.grad
             if grad is None:
                 continue
             own = self.names_of(param, names)
-            state = self.state[param]
+            state = self.state[param] if stateful else {}
             fresh = self._start(param, state, own, group)
             key = (param.device, param.dtype, fresh)
             row = rows.get(key)
