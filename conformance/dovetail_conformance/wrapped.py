@@ -145,7 +145,7 @@ def registered(backend: type[Backend], name: str = "") -> Iterator[str]:
         delattr(sys.modules[__name__], attribute)
 
 
-def plain_kernel(name: str) -> Callable[..., Any]:
+def plain_kernel(name: str) -> Callable[[Call], Callable[..., Any]]:
     """The host's kernel for an op, as a function of the call and the arrays, for faults that are built on it."""
     place = host_device()
     assert place is not None, "there is always a backend on the host"

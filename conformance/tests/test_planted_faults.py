@@ -15,9 +15,10 @@ from dovetail_conformance.faults import FAULTS, Fault, hunt
 from dovetail_conformance.replay import Models
 from dovetail_conformance.runner import falling_back
 from dovetail_conformance.session import quiet
+from dovetail_conformance.tables import WHOLE
 
 ALONE = [f for f in FAULTS if f.alone]
-CELLS = list({(f.check, "" if f.check in hunt.WHOLE else f.op): f for f in FAULTS}.values())
+CELLS = list({(f.check, "" if f.check in WHOLE else f.op): f for f in FAULTS}.values())
 """One fault for each cell that faults are looked for in."""
 
 

@@ -10,6 +10,7 @@ import itertools
 import math
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import dovetail
@@ -84,7 +85,7 @@ def _axes(shape: Shape, items: Sequence[Any]) -> tuple[list[tuple[int, int]], Sh
                 shapes.append((len(true),))
             dim += depth
         else:
-            kept.append(("advanced", dim, _map(item, lambda p, n=shape[dim]: _inside(p, n))))
+            kept.append(("advanced", dim, _map(item, partial(_inside, size=shape[dim]))))
             shapes.append(_shape(item))
             dim += 1
     block = [1] * max((len(s) for s in shapes), default=0)

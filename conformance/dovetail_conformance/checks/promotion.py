@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 import dovetail
 from dovetail_conformance.calls import array, held
 from dovetail_conformance.outcome import Row
 from dovetail_conformance.session import Session, quiet
+
+Make = Callable[[Any], Any]
 
 NAMES: Final = {
     "b1": "bool", "u1": "uint8", "i1": "int8", "i2": "int16", "i4": "int32", "i8": "int64",
@@ -80,17 +83,25 @@ def _cases(
         if not (session.supports(other) and session.supports(common)):
             continue
         make, with_ = _maker(left), _maker(other)
-        yield f"{left}[3] + {other}[3]", lambda m=make, w=with_: m(a) + w(a), common
-        yield f"{left}[3] + {other}[]", lambda m=make, w=with_: m(a) + w(zero), mixed(left, other)
-        yield f"{left}[] + {other}[3]", lambda m=make, w=with_: m(zero) + w(a), mixed(other, left)
-        yield f"{left}[] + {other}[]", lambda m=make, w=with_: m(zero) + w(zero), common
+        yield f"{left}[3] + {other}[3]", partial(_sum, make, a, with_, a), common
+        yield f"{left}[3] + {other}[]", partial(_sum, make, a, with_, zero), mixed(left, other)
+        yield f"{left}[] + {other}[3]", partial(_sum, make, zero, with_, a), mixed(other, left)
+        yield f"{left}[] + {other}[]", partial(_sum, make, zero, with_, zero), common
     for number, changed in SCALARS:
         make = _maker(left)
-        yield f"{left}[3] * {number!r}", lambda m=make, n=number: m(a) * n, changed.get(left, left)
-        yield f"{left}[] * {number!r}", lambda m=make, n=number: m(zero) * n, changed.get(left, left)
+        yield f"{left}[3] * {number!r}", partial(_times, make, a, number), changed.get(left, left)
+        yield f"{left}[] * {number!r}", partial(_times, make, zero, number), changed.get(left, left)
 
 
-def _maker(dtype: str) -> Callable[[Any], Any]:
+def _sum(make: Make, a: Any, with_: Make, b: Any) -> Any:
+    return make(a) + with_(b)
+
+
+def _times(make: Make, a: Any, number: Any) -> Any:
+    return make(a) * number
+
+
+def _maker(dtype: str) -> Make:
     kind = getattr(dovetail, dtype)
     return lambda values: dovetail.tensor(values, dtype=kind)
 

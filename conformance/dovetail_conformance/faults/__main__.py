@@ -13,6 +13,7 @@ from dovetail_conformance.faults import FAULTS, Fault, hunt
 from dovetail_conformance.replay import Models
 from dovetail_conformance.runner import falling_back
 from dovetail_conformance.session import quiet
+from dovetail_conformance.tables import WHOLE
 
 
 def main() -> int:
@@ -50,7 +51,7 @@ def _hunt(models: Models, chosen: list[Fault]) -> int:
 
 def _clean(models: Models, chosen: list[Fault], seeds: int) -> int:
     """False alarms: every cell that a fault is looked for in, once for each seed."""
-    cells = list({(f.check, "" if f.check in hunt.WHOLE else f.op): f for f in chosen}.values())
+    cells = list({(f.check, "" if f.check in WHOLE else f.op): f for f in chosen}.values())
     wrong = 0
     for seed in range(1, seeds + 1):
         found = [row for fault in cells for row in hunt.alarms(models, fault, seed)]

@@ -153,6 +153,11 @@ def through_16_bits(interpreter: Any) -> Any:
     return made
 
 
+def _programs() -> Any:
+    whole: Any = dovetail
+    return whole.program.program
+
+
 FAULTS: Final[tuple[Fault, ...]] = (
     Fault("M32", "words depend on the size of a chunk", "streams", "rand", bound(ops.random_words, in_chunks)),
     Fault(
@@ -221,7 +226,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
         "a captured program rounds to 16 bits",
         "programs",
         "add",
-        attribute(lambda: dovetail.program.program, "interpreter", through_16_bits),
+        attribute(_programs, "interpreter", through_16_bits),
         alone=True,
     ),
     Fault(
