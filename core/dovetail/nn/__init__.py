@@ -145,6 +145,9 @@ from dovetail.nn.recurrent_cells import GRUCell as GRUCell
 from dovetail.nn.recurrent_cells import LSTMCell as LSTMCell
 from dovetail.nn.recurrent_cells import RNNCell as RNNCell
 from dovetail.nn.recurrent_cells import RNNCellBase as RNNCellBase
+from dovetail.nn.resampling import Upsample as Upsample
+from dovetail.nn.resampling import UpsamplingBilinear2d as UpsamplingBilinear2d
+from dovetail.nn.resampling import UpsamplingNearest2d as UpsamplingNearest2d
 from dovetail.nn.response_norm import CrossMapLRN2d as CrossMapLRN2d
 from dovetail.nn.response_norm import LocalResponseNorm as LocalResponseNorm
 from dovetail.nn.shuffling import ChannelShuffle as ChannelShuffle

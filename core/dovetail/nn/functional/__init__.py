@@ -118,6 +118,10 @@ from dovetail.nn.functional.pooling import max_pool2d as max_pool2d
 from dovetail.nn.functional.pooling import max_pool2d_with_indices as max_pool2d_with_indices
 from dovetail.nn.functional.pooling import max_pool3d as max_pool3d
 from dovetail.nn.functional.pooling import max_pool3d_with_indices as max_pool3d_with_indices
+from dovetail.nn.functional.resampling import interpolate as interpolate
+from dovetail.nn.functional.resampling import upsample as upsample
+from dovetail.nn.functional.resampling import upsample_bilinear as upsample_bilinear
+from dovetail.nn.functional.resampling import upsample_nearest as upsample_nearest
 from dovetail.nn.functional.response_norm import local_response_norm as local_response_norm
 from dovetail.nn.functional.shuffling import channel_shuffle as channel_shuffle
 from dovetail.nn.functional.shuffling import native_channel_shuffle as native_channel_shuffle
