@@ -124,10 +124,9 @@ def cell(session: Session, op: Op, check: str, dtype: str) -> Row | None:
     """One cell; None where the check does not apply to the op."""
     if dtype and not session.supports(dtype):
         return Row(op.name, dtype, check, "unsupported", reason="the backend has no such dtype")
-    if session.lean and dtype and dtype != dtypes_of(op)[0]:
-        # Compilations are the cost: a derived op is seen in one dtype, its primitives in all.
-        if not op.primitive or check in tables.FIRST:
-            return None
+    further = bool(dtype) and dtype != dtypes_of(op)[0]
+    if session.lean and further and (not op.primitive or check in tables.FIRST):
+        return None  # compilations are the cost: a derived op is seen in one dtype, its primitives in all
     return EACH[check](session, op, dtype) if dtype else ONCE[check](session, op)
 
 

@@ -1,4 +1,4 @@
-"""What the page shows, worked out of a certificate: the matrix, its colours and its details, and the lists beside it."""
+"""What the page shows, worked out of a certificate: the matrix, its colours and details, and the lists beside it."""
 
 from __future__ import annotations
 
