@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dovetail.nn import functional as functional
 from dovetail.nn import init as init
+from dovetail.nn import modules as modules
 from dovetail.nn import utils as utils
 from dovetail.nn.activation import CELU as CELU
 from dovetail.nn.activation import ELU as ELU
@@ -37,12 +38,14 @@ from dovetail.nn.adaptive_pooling import AdaptiveMaxPool2d as AdaptiveMaxPool2d
 from dovetail.nn.adaptive_pooling import AdaptiveMaxPool3d as AdaptiveMaxPool3d
 from dovetail.nn.adaptive_softmax import AdaptiveLogSoftmaxWithLoss as AdaptiveLogSoftmaxWithLoss
 from dovetail.nn.attention import MultiheadAttention as MultiheadAttention
+from dovetail.nn.containers import Container as Container
 from dovetail.nn.containers import ModuleDict as ModuleDict
 from dovetail.nn.containers import ModuleList as ModuleList
 from dovetail.nn.containers import Sequential as Sequential
 from dovetail.nn.convolution import Conv1d as Conv1d
 from dovetail.nn.convolution import Conv2d as Conv2d
 from dovetail.nn.convolution import Conv3d as Conv3d
+from dovetail.nn.data_parallel import DataParallel as DataParallel
 from dovetail.nn.distance import CosineSimilarity as CosineSimilarity
 from dovetail.nn.distance import PairwiseDistance as PairwiseDistance
 from dovetail.nn.dropout import AlphaDropout as AlphaDropout

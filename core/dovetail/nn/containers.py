@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections import OrderedDict
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, Self, SupportsIndex, overload
@@ -10,6 +11,21 @@ from typing import Any, Self, SupportsIndex, overload
 from dovetail.errors import ArgumentError, ArgumentTypeError
 from dovetail.nn.errors import ModuleIndexError
 from dovetail.nn.module import Module, enclose, indented
+
+
+class Container(Module):
+    """Modules by name, under the name that :class:`Module` had before PyTorch 0.2."""
+
+    def __init__(self, **kwargs: Module) -> None:
+        super().__init__()
+        warnings.warn(
+            "nn.Container is deprecated. All of its functionality is now implemented in nn.Module. Subclass that "
+            "instead.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        for name, module in kwargs.items():
+            self.add_module(name, module)
 
 
 class Row(Module):

@@ -106,6 +106,10 @@ class Convertible(Stateful):
         """Move the model to a device without its values, which are to be written afterwards."""
         return self._apply(lambda t: ops.empty_like(t, device=device), recurse=recurse)
 
+    def share_memory(self) -> Self:
+        """Return the module: worker processes are sent the values of its tensors."""
+        return self._apply(lambda t: t.share_memory_())
+
     # ---------------------------------------------------------------------------------------------- the mode
 
     def train(self, mode: bool = True) -> Self:

@@ -12,6 +12,7 @@ from dovetail.errors import DovetailError
 from dovetail.nn.backward_hooks import BackwardHooks
 from dovetail.nn.conversion import Convertible
 from dovetail.nn.errors import ForwardNotImplementedError, HookError
+from dovetail.nn.global_hooks import everywhere
 from dovetail.nn.handle import RemovableHandle, register
 from dovetail.nn.place import note_place
 
@@ -50,7 +51,13 @@ class Hooked(Convertible):
         if state.special:
             _tell_capture(self)
         try:
-            if self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks:
+            if (
+                self._forward_hooks
+                or self._forward_pre_hooks
+                or self._backward_hooks
+                or self._backward_pre_hooks
+                or everywhere.active
+            ):
                 return self._call_with_hooks(args, kwargs)
             return self.forward(*args, **kwargs)
         except DovetailError as error:
@@ -139,25 +146,39 @@ class _Call:
         self.called: set[int] = set()
 
     def run(self) -> Any:
-        """Run pre-hooks, forward and hooks in their order."""
+        """Run pre-hooks, forward and hooks in their order; those of all modules come before the module's own."""
         module = self.module
+        for hook in list(everywhere.forward_pre.values()):
+            self._before(hook, with_kwargs=False)
         for number, hook in list(module._forward_pre_hooks.items()):
-            self._before(number, hook)
+            self._before(hook, with_kwargs=number in module._forward_pre_hooks_with_kwargs)
         backward = None
-        if module._backward_hooks or module._backward_pre_hooks:
-            backward = BackwardHooks(
-                module, list(module._backward_hooks.values()), list(module._backward_pre_hooks.values())
-            )
+        after = [*everywhere.backward.values(), *module._backward_hooks.values()]
+        before = [*everywhere.backward_pre.values(), *module._backward_pre_hooks.values()]
+        if after or before:
+            backward = BackwardHooks(module, after, before)
             self.args = backward.around_inputs(self.args)
         self.result = module.forward(*self.args, **self.kwargs)
-        for number, hook in list(module._forward_hooks.items()):
-            self._after(number, hook)
+        for number, hook, with_kwargs, _ in self._forward_hooks():
+            self._after(number, hook, with_kwargs=with_kwargs)
         if backward is not None:
             self.result = backward.around_outputs(self.result)
         return self.result
 
-    def _before(self, number: int, hook: Hook) -> None:
-        if number not in self.module._forward_pre_hooks_with_kwargs:
+    def _forward_hooks(self) -> list[tuple[int, Hook, bool, bool]]:
+        """Every hook after the forward: its number, whether it takes keywords, whether it is always called."""
+        module = self.module
+        return [
+            (number, hook, number in with_kwargs, number in always)
+            for table, with_kwargs, always in (
+                (everywhere.forward, everywhere.with_kwargs, everywhere.always_called),
+                (module._forward_hooks, module._forward_hooks_with_kwargs, module._forward_hooks_always_called),
+            )
+            for number, hook in table.items()
+        ]
+
+    def _before(self, hook: Hook, *, with_kwargs: bool) -> None:
+        if not with_kwargs:
             new = hook(self.module, self.args)
             if new is not None:
                 self.args = new if isinstance(new, tuple) else (new,)
@@ -169,9 +190,9 @@ class _Call:
             raise HookError(f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {new}.")
         self.args, self.kwargs = new
 
-    def _after(self, number: int, hook: Hook) -> None:
+    def _after(self, number: int, hook: Hook, *, with_kwargs: bool) -> None:
         self.called.add(number)
-        if number in self.module._forward_hooks_with_kwargs:
+        if with_kwargs:
             new = hook(self.module, self.args, self.kwargs, self.result)
         else:
             new = hook(self.module, self.args, self.result)
@@ -180,10 +201,10 @@ class _Call:
 
     def run_always_called(self) -> None:
         """After an error, run the hooks that asked for it and were not reached."""
-        for number, hook in list(self.module._forward_hooks.items()):
-            if number in self.module._forward_hooks_always_called and number not in self.called:
+        for number, hook, with_kwargs, always in self._forward_hooks():
+            if always and number not in self.called:
                 try:
-                    self._after(number, hook)
+                    self._after(number, hook, with_kwargs=with_kwargs)
                 except Exception as error:
                     warnings.warn(
                         "module forward hook with ``always_call=True`` raised an exception that was "

@@ -44,6 +44,12 @@ class Module(Hooked):
         children = [f"({name}): {indented(repr(child))}" for name, child in self._modules.items()]
         return enclose(self._get_name(), lines, children)
 
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Accept PyTorch's request to compile this module's calls; they run as they are.
+
+        What pays is a whole step, with backward and optimizer, as one program: see :func:`dovetail.compile`.
+        """
+
     def __getstate__(self) -> dict[str, Any]:
         return dict(self.__dict__)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dovetail.errors import ArgumentError, ArgumentTypeError
 from dovetail.nn.errors import ModuleAttributeError, ModuleNameError
+from dovetail.nn.global_hooks import everywhere
 from dovetail.nn.parameter import Buffer, Parameter
 from dovetail.tensor.tensor import Tensor
 
@@ -87,7 +88,7 @@ class Registry:
         elif isinstance(value, Registry):
             _require_tables(self, "module")
             _forget(self, name, keep=self._modules)
-            own["_modules"][name] = value
+            own["_modules"][name] = everywhere.registered("module", self, name, value)
         elif name in own.get("_modules", ()):
             if value is not None:
                 raise _cannot_assign(value, "child module", name, "nn.Module or None")
@@ -144,6 +145,7 @@ class Registry:
                     f"explicitly. To express '{name}' as a function of another Tensor, compute the value in "
                     "the forward() method."
                 )
+            param = everywhere.registered("parameter", self, name, param)
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
@@ -159,7 +161,7 @@ class Registry:
             raise ArgumentTypeError(
                 f"cannot assign '{typename(tensor)}' object to buffer '{name}' (Tensor or None required)"
             )
-        self._buffers[name] = tensor
+        self._buffers[name] = everywhere.registered("buffer", self, name, tensor)
         if persistent:
             self._non_persistent_buffers_set.discard(name)
         else:
@@ -180,7 +182,7 @@ class Registry:
             raise ArgumentTypeError(f"{typename(module)} is not a Module subclass")
         _require_tables(self, "module")
         _check_name(self, name, "module", self._modules)
-        self._modules[name] = module
+        self._modules[name] = everywhere.registered("module", self, name, module)
 
     def _persistent_buffers(self) -> list[tuple[str, Tensor]]:
         """The buffers that belong into a state dict."""

@@ -261,6 +261,10 @@ from dovetail.ops.median import median as median
 from dovetail.ops.median import median_of_all as median_of_all
 from dovetail.ops.median import nanmedian as nanmedian
 from dovetail.ops.median import nanmedian_of_all as nanmedian_of_all
+from dovetail.ops.memory import is_pinned as is_pinned
+from dovetail.ops.memory import is_shared as is_shared
+from dovetail.ops.memory import pin_memory as pin_memory
+from dovetail.ops.memory import share_memory_ as share_memory_
 from dovetail.ops.numeric import copysign as copysign
 from dovetail.ops.numeric import diff as diff
 from dovetail.ops.numeric import float_power as float_power

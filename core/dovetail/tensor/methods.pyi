@@ -617,6 +617,10 @@ class TensorMethods:
         """Return the tensor as int32."""
     def is_nonzero(self) -> builtins.bool:
         """Tell whether the only element of a tensor is not zero."""
+    def is_pinned(self, device: _Any = None) -> builtins.bool:
+        """Whether the memory is page-locked: never by itself."""
+    def is_shared(self) -> builtins.bool:
+        """Whether other processes see what is written into the tensor: they never do."""
     def is_signed(self) -> builtins.bool:
         """Tell whether the dtype of a tensor has negative numbers."""
     def isclose(
@@ -888,6 +892,8 @@ class TensorMethods:
         """The product of every element of one vector with every element of another."""
     def permute(self, *dims: builtins.int | _Sequence[builtins.int]) -> Tensor:
         """The dimensions in another order, sharing storage."""
+    def pin_memory(self, device: _Any = None) -> Tensor:
+        """The tensor itself: transfers take the way that the backend has."""
     def polygamma(self, n: builtins.int) -> Tensor:
         """The ``n``-th derivative of ``digamma`` at each element."""
     def positive(self) -> Tensor:
@@ -1010,6 +1016,8 @@ class TensorMethods:
         """-1, 0 or 1 by the sign of each element, as ``sign``."""
     def sgn_(self) -> _Self:
         """-1, 0 or 1 by the sign of each element, as ``sign``."""
+    def share_memory_(self) -> Tensor:
+        """The tensor itself: a worker process is sent its values."""
     def short(self) -> Tensor:
         """Return the tensor as int16."""
     def sigmoid(self) -> Tensor:
