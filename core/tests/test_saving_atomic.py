@@ -19,18 +19,21 @@ import os, signal, sys
 sys.path[:] = {sys.path!r}
 import dovetail
 
-def state(number):
-    return {{"number": number, "tensors": [dovetail.full((50_000,), number) for _ in range(20)]}}
-
 path = sys.argv[1]
+
+def state(number):
+    tensors = [dovetail.full((50_000,), number) for _ in range(20)]
+    if path.endswith(".safetensors"):
+        return {{str(i): tensor for i, tensor in enumerate(tensors)}}
+    return {{"number": number, "tensors": tensors}}
 """
 
 
-def child(tmp_path, body, *arguments):
+def child(tmp_path, body, path):
     script = tmp_path / "child.py"
     script.write_text(PRELUDE + body)
     return subprocess.Popen(
-        [sys.executable, str(script), str(tmp_path / "folder" / "state.dt"), *arguments],
+        [sys.executable, str(script), str(path)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
@@ -41,9 +44,17 @@ def path(tmp_path):
     return tmp_path / "folder" / "state.dt"
 
 
+@pytest.fixture(params=["state.dt", "state.safetensors"])
+def either(path, request):
+    """A file of each format."""
+    return path.with_name(request.param)
+
+
 def whole(path):
     """The number of a file in which everything is of one save."""
     found = load(path)
+    if path.suffix == ".safetensors":
+        found = {"number": found["0"][0].item(), "tensors": list(found.values())}
     assert all(set(tensor.tolist()) == {found["number"]} for tensor in found["tensors"])
     assert len(found["tensors"]) == 20
     return found["number"]
@@ -63,34 +74,34 @@ POINTS = {
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a_save_that_is_killed_leaves_the_old_file(tmp_path, path, point):
+def test_a_save_that_is_killed_leaves_the_old_file(tmp_path, either, point):
     body = "dovetail.save(state(1), path)\n" + POINTS[point] + "dovetail.save(state(2), path)\nprint('not reached')\n"
-    process = child(tmp_path, body)
+    process = child(tmp_path, body, either)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == -signal.SIGKILL
     assert output == ""
-    assert whole(path) == 1
+    assert whole(either) == 1
 
 
-def test_a_process_killed_at_any_time_leaves_a_whole_file(tmp_path, path):
+def test_a_process_killed_at_any_time_leaves_a_whole_file(tmp_path, either):
     body = "n = 0\nwhile True:\n    n += 1\n    dovetail.save(state(n), path)\n    print(n, flush=True)\n"
     for delay in (0.0, 0.005, 0.011, 0.018, 0.026, 0.04):
-        process = child(tmp_path, body)
+        process = child(tmp_path, body, either)
         for _ in range(3):
             process.stdout.readline()
         time.sleep(delay)
         process.kill()
         process.communicate(timeout=60)
-        assert whole(path) >= 3
+        assert whole(either) >= 3
 
 
-def test_readers_meanwhile_see_only_whole_files(tmp_path, path):
+def test_readers_meanwhile_see_only_whole_files(tmp_path, either):
     body = "for n in range(1, 60):\n    dovetail.save(state(n), path)\n    print(n, flush=True)\n"
-    process = child(tmp_path, body)
+    process = child(tmp_path, body, either)
     process.stdout.readline()
     seen = []
     while process.poll() is None:
-        seen.append(whole(path))
+        seen.append(whole(either))
     process.communicate(timeout=60)
     assert process.returncode == 0
     assert seen == sorted(seen)

@@ -69,6 +69,12 @@ def write(file: IO[bytes], entries: Iterable[tuple[str, Buffer]]) -> None:
     _put(file, _end(len(written), place, len(directory)))
 
 
+def put_all(file: IO[bytes], parts: Iterable[Buffer]) -> None:
+    """Write buffers one after the other."""
+    for data in parts:
+        _put(file, data)
+
+
 def _put(file: IO[bytes], data: Buffer) -> None:
     """Write all of a buffer: a raw file may take less at a time."""
     view = memoryview(data).cast("B") if memoryview(data).nbytes else memoryview(b"")

@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any, Final
 
 from dovetail.errors import ArgumentTypeError
-from dovetail.saving import archive, pytorch
+from dovetail.saving import archive, pytorch, shards
 from dovetail.saving.atomic import replacing
 from dovetail.saving.errors import SavedFileError
+from dovetail.saving.flat import FlatFile, writer_for
 from dovetail.saving.location import MapLocation, Placement
+from dovetail.saving.plain_json import parsed
+from dovetail.saving.safetensors import is_safetensors
 from dovetail.saving.tensors import TableReader, TableWriter, entry_name
 from dovetail.saving.tree import Decoder, Encoder
 
@@ -28,6 +31,10 @@ File = str | os.PathLike[str] | IO[bytes]
 
 def save(obj: Any, f: File) -> None:
     """Write an object to a file that any dovetail on any backend can load.
+
+    A dict of names to tensors, as the state dict of a model is, becomes a file in the safetensors format, which
+    programs of other frameworks read too; everything else a zip of one description and the raw values. A name that
+    ends in ".safetensors" asks for the former.
 
     The object is made of dicts, lists, tuples, strings, bytes, numbers, None, tensors, parameters, dtypes,
     devices and NumPy arrays, as state dicts of modules and optimizers are. Nothing in the file is code, and
@@ -48,6 +55,10 @@ def save(obj: Any, f: File) -> None:
     >>> load(io.BytesIO(file.getvalue()))
     {'step': 3, 'weight': tensor([1., 1.])}
     """
+    flat = writer_for(obj, f)
+    if flat is not None:
+        _write(f, lambda file: archive.put_all(file, flat.parts()))
+        return
     table = TableWriter()
     root = Encoder(table.leaf).encode(obj, "state")
     description = {"format": FORMAT, "version": VERSION, "tensors": table.rows(), "root": root}
@@ -57,11 +68,16 @@ def save(obj: Any, f: File) -> None:
         yield DESCRIPTION, text
         yield from table.entries()
 
+    _write(f, lambda file: archive.write(file, entries()))
+
+
+def _write(f: File, write: Callable[[IO[bytes]], None]) -> None:
+    """Let ``write`` fill a path, which is replaced as a whole, or a file that is open."""
     if isinstance(f, str | os.PathLike):
         with replacing(f) as file:
-            archive.write(file, entries())
+            write(file)
     elif hasattr(f, "write") and not _is_text(f):
-        archive.write(f, entries())
+        write(f)
     else:
         raise ArgumentTypeError(f"save needs a path or a file open for writing bytes, got {type(f).__name__}")
 
@@ -73,19 +89,21 @@ def load(
     weights_only: bool | None = None,
     mmap: bool | None = None,
 ) -> Any:
-    """Read what :func:`save` has written, or the weights in a file of PyTorch's.
+    """Read what :func:`save` has written, safetensors files of others, or the weights in a file of PyTorch's.
 
+    A model in several files is read by the path of its index (``model.safetensors.index.json``) or of its folder.
     Everything is checked before anything is built: the archive, its checksums, and the description. Nothing
     that a file holds is ever executed.
 
     Args:
-        f: a path, or a file that is open for reading bytes.
+        f: a path, a folder with one model, or a file that is open for reading bytes.
         map_location: where tensors go: a device or its name for all, a dict from the places in the file
             ("cpu", "cuda:0") to others, or a function of a tensor on the CPU and its place that returns the
             tensor. Left out, each goes to where it was saved from, or to the default device where there is no
             such hardware.
         weights_only: accepted for programs written for PyTorch; False is refused.
-        mmap: accepted likewise; values are read and checked in any case.
+        mmap: whether the values of a safetensors file stay in it until they are used: True for any path, without a
+            look at checksums; left out, for files that have none and are large. Other formats are read in any case.
 
     Raises:
         SavedFileError: a file that is damaged, cut short, of another format or version, or hostile.
@@ -98,23 +116,31 @@ def load(
         )
     placement = Placement(map_location)
     if isinstance(f, str | os.PathLike):
+        path = os.path.abspath(os.fspath(f))
+        if os.path.isdir(path):
+            return shards.load_folder(path, placement, mmap)
+        if shards.is_index(path):
+            return shards.load_index(path, placement, mmap)
         with open(f, "rb") as file:
-            return _load(file, placement, archive.label_of(f))
+            return _load(file, placement, archive.label_of(f), path, mmap)
     if not hasattr(f, "read") or _is_text(f):
         raise ArgumentTypeError(f"load needs a path or a file open for reading bytes, got {type(f).__name__}")
-    return _load(archive.seekable(f), placement, archive.label_of(f))
+    return _load(archive.seekable(f), placement, archive.label_of(f), None, mmap)
 
 
 def _is_text(file: object) -> bool:
     return isinstance(file, io.TextIOBase)
 
 
-def _load(file: IO[bytes], placement: Placement, label: str) -> Any:
+def _load(file: IO[bytes], placement: Placement, label: str, path: str | None, mmap: bool | None) -> Any:
     begin = file.tell()
-    head = file.read(4)
+    head = file.read(9)
+    size = file.seek(0, io.SEEK_END) - begin
     file.seek(begin)
     if not head:
         raise SavedFileError(f"{label} is empty")
+    if is_safetensors(head):
+        return FlatFile(file, size, label, path, mmap).load(placement)
     if not head.startswith(b"PK"):
         return pytorch.load_legacy(file, placement, label)
     found = archive.Archive(file, label)
@@ -129,12 +155,7 @@ class Reader:
     def __init__(self, found: archive.Archive) -> None:
         self.archive = found
         self.error = found.error
-        data = found.read(DESCRIPTION).tobytes()
-        try:
-            text = data.decode("ascii")
-            self.description = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
-        except (ValueError, RecursionError) as error:
-            raise self.error(f"has a description that cannot be read ({error})") from error
+        self.description = parsed(found.read(DESCRIPTION).tobytes(), self.error, "ascii")
         self._check_version()
 
     def _check_version(self) -> None:
@@ -175,17 +196,6 @@ class Reader:
         strange = sorted(set(self.archive.entries) - wanted)
         if strange:
             raise self.error(f"has entries that do not belong into it: {strange[:5]}")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError(f"a key comes twice among {[key for key, _ in pairs][:10]}")
-    return found
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
 
 
 __all__ = ["load", "save"]

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.contract import discovery
+from dovetail import dtypes
+from dovetail.contract import discovery, selection
 from dovetail.contract.device import Device
 from dovetail.dispatch.adopting import adopt
 from dovetail.errors import ArgumentTypeError, BackendError, DeviceError
-from dovetail.tensor.tensor import Tensor
+from dovetail.tensor.spec import spec
+from dovetail.tensor.tensor import Tensor, wrap
 
 MapLocation = Callable[[Tensor, str], Tensor | None] | Device | str | Mapping[str, str] | None
 """What ``load`` takes: a place for all, one per place of the file, or a function of tensor and place."""
@@ -41,27 +43,40 @@ class Placement:
         self.map_location = map_location
         self.devices: dict[str, Device | None] = {}
 
-    def place(self, array: np.ndarray[Any, Any], tag: str) -> Tensor:
-        """Return a tensor of a host array that was saved at ``tag``; it is the tensor's from then on."""
+    def place(self, array: np.ndarray[Any, Any], tag: str, *, mapped: bool = False) -> Tensor:
+        """Return a tensor of a host array that was saved at ``tag``; it is the tensor's from then on.
+
+        A ``mapped`` array is one that looks at a file; it may be written, and is not copied where that can be helped.
+        """
         chosen = self.map_location
+        take = adopt_mapped if mapped else adopt
         if chosen is None or isinstance(chosen, Device | str):
-            return self._on(array, tag, chosen)
+            return take(array, self._device(tag, chosen))
         if isinstance(chosen, Mapping):
-            return self._on(array, tag, chosen.get(tag))
-        result = chosen(adopt(array, Device("cpu")), tag)
+            return take(array, self._device(tag, chosen.get(tag)))
+        result = chosen(take(array, Device("cpu")), tag)
         if result is None:
-            return self._on(array, tag, None)
+            return take(array, self._device(tag, None))
         if not isinstance(result, Tensor):
             raise ArgumentTypeError(f"map_location returned a {type(result).__name__} where a tensor or None is needed")
         return result
 
-    def _on(self, array: np.ndarray[Any, Any], tag: str, asked: str | Device | None) -> Tensor:
-        """Return a tensor on the device that was asked for, else on the one that ``tag`` means here."""
+    def _device(self, tag: str, asked: str | Device | None) -> Device | None:
+        """Return the device that was asked for, else the one that ``tag`` means here; None for the default device."""
         if asked is not None:
-            return adopt(array, Device(asked))
+            return Device(asked)
         if tag not in self.devices:
             self.devices[tag] = _device_if_there(tag)
-        return adopt(array, self.devices[tag])
+        return self.devices[tag]
+
+
+def adopt_mapped(array: np.ndarray[Any, Any], device: Device | None) -> Tensor:
+    """As ``adopt``, for an array that lies in a mapped file: where arrays are NumPy's own it is not copied."""
+    place = selection.default_device() if device is None else device
+    dtype = dtypes.from_host(array.dtype)
+    if discovery.registrations[place.backend].spec.host and place.runtime.supports_dtype(dtype, place):
+        return wrap(array, spec(array.shape, dtype, place))
+    return adopt(array, place)
 
 
 def _device_if_there(tag: str) -> Device | None:

@@ -53,6 +53,10 @@ class TableWriter:
         owners = self._owners()
         return [self._row(number, value, owners.get(number)) for number, value in enumerate(self.values)]
 
+    def row_of(self, value: Any) -> Row:
+        """Return the row of a value by itself."""
+        return self._row(0, value, None)
+
     def _row(self, number: int, value: Any, owner: int | None) -> Row:
         kind = kind_of(value)
         row: Row = {
@@ -102,7 +106,7 @@ class TableWriter:
         owners = self._owners()
         for number, value in enumerate(self.values):
             if owners.get(number, number) == number:
-                yield entry_name(number), _bytes_of(value)
+                yield entry_name(number), bytes_of(value)
 
 
 def kind_of(value: Any, path: str = "it") -> str:
@@ -139,7 +143,7 @@ def _dtype_of(value: Any) -> dtypes.dtype:
     return dtypes.from_host(value.dtype.newbyteorder("="))
 
 
-def _bytes_of(value: Any) -> memoryview:
+def bytes_of(value: Any) -> memoryview:
     """Return the values, row-major and little-endian."""
     array = value.detach().numpy() if isinstance(value, Tensor) else value
     array = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False))
@@ -235,10 +239,10 @@ class TableReader:
             array, arrays[number] = arrays[number], None
             if array is not None:
                 placed = array if row["kind"] == "array" else placement.place(array, row["location"])
-                made[number] = _finished(placed, row)
+                made[number] = finished(placed, row)
         for number, row in enumerate(self.rows):
             if "of" in row:
-                made[number] = _finished(view_of(made[row["of"]], row["offset"], row["shape"]), row)
+                made[number] = finished(view_of(made[row["of"]], row["offset"], row["shape"]), row)
         return made
 
 
@@ -271,7 +275,8 @@ def view_of(owner: Tensor, offset: int, shape: Sequence[int]) -> Tensor:
     return base.reshape(-1)[offset : offset + math.prod(shape)].view(tuple(shape))
 
 
-def _finished(value: Any, row: Row) -> Any:
+def finished(value: Any, row: Row) -> Any:
+    """Return a tensor as what its row says: with its class, and whether it collects gradients."""
     if row["kind"] == "parameter":
         return dovetail.nn.Parameter(value, requires_grad=row["requires_grad"])
     if row["kind"] == "array":
