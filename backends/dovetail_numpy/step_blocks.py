@@ -14,8 +14,8 @@ import numpy as np
 
 from dovetail_numpy.precision import Array, wide_dtype
 
-BLOCK: Final = 1 << 14
-"""Elements of a block. Eight arrays of this many float32 are half a megabyte."""
+BLOCK: Final = 1 << 16
+"""Elements of a block. Four arrays of this many float32 are a megabyte; smaller blocks cost more in calls."""
 _BUFFERS: Final = 3
 
 

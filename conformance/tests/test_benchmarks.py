@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-NAMES = ("overhead", "two_layer", "cnn", "chains", "imports")
+NAMES = ("overhead", "two_layer", "cnn", "optimizers", "chains", "imports")
 # The longest sum of products in a step, which bounds what a loss may be off by, relative to its terms.
 TERMS = {"two_layer": 1000, "cnn": 1568}
 # A compiled step runs eagerly, then is captured, then runs as a program.
@@ -41,7 +41,9 @@ def installed(contender: str) -> bool:
 
 
 # All but one compile with XLA or start processes.
-@pytest.mark.parametrize("name", [n if n == "two_layer" else pytest.param(n, marks=pytest.mark.slow) for n in NAMES])
+@pytest.mark.parametrize(
+    "name", [n if n in ("two_layer", "optimizers") else pytest.param(n, marks=pytest.mark.slow) for n in NAMES]
+)
 def test_rows_come_out(name: str) -> None:
     if name == "imports" and not hasattr(os, "wait4"):
         pytest.skip("this system does not tell the processor time of one process")
@@ -67,6 +69,20 @@ def test_training_follows_the_peers_losses(name: str) -> None:
     for contender, build in filter(lambda item: installed(item[0]), suite.MINE.items()):
         step = build()
         np.testing.assert_allclose([step() for _ in range(STEPS)], expected, rtol=rtol, err_msg=contender)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad"])
+def test_optimizers_move_as_the_peers(name: str) -> None:
+    suite = importlib.import_module("suite.optimizers")
+    found = {}
+    for contender, build in filter(lambda item: installed(item[0]), suite.contenders(name, 1000).items()):
+        step = build()
+        found[contender] = [step() for _ in range(STEPS)]
+    by_hand = found["NumPy by hand"]
+    assert len(set(by_hand)) == STEPS
+    for contender, places in found.items():
+        # some 20 roundings a step, on a number of the parameter's size
+        np.testing.assert_allclose(places, by_hand, rtol=STEPS * 20 * 2.0**-24, err_msg=contender)
 
 
 def test_overhead_and_chains_have_the_peers_values() -> None:

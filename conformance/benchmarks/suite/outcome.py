@@ -29,11 +29,15 @@ class Counts:
     lengths: tuple[int, ...] = (1_000, 10_000, 100_000)
     """Ops of the chains, the shortest first."""
     chain_rounds: int = 5
+    parameters: int = 10_000_000
+    """What an optimizer updates."""
 
 
 FULL = Counts()
 QUICK = Counts(rounds=5, sample_seconds=0.005, processes=3, chain_rounds=3)
-TINY = Counts(rounds=1, warm_up=2, sample_seconds=0.0, processes=1, lengths=(10, 20, 40), chain_rounds=1)
+TINY = Counts(
+    rounds=1, warm_up=2, sample_seconds=0.0, processes=1, lengths=(10, 20, 40), chain_rounds=1, parameters=1000
+)
 
 
 @dataclass(frozen=True)
