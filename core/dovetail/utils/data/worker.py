@@ -94,7 +94,7 @@ def random_state() -> dict[str, Any]:
     """Return where the generators of this process are: Python's, NumPy's and the framework's, as plain data."""
     return {
         "python": random.getstate(),
-        "numpy": np.random.get_state(legacy=False),
+        "np": np.random.get_state(legacy=False),
         "dovetail": words_of(default_generator),
     }
 
@@ -102,7 +102,7 @@ def random_state() -> dict[str, Any]:
 def put_random_state(found: dict[str, Any]) -> None:
     """Put the generators of this process where :func:`random_state` has found them."""
     random.setstate(found["python"])
-    np.random.set_state(found["numpy"])
+    np.random.set_state(found["np"])
     put_words(default_generator, found["dovetail"])
 
 
