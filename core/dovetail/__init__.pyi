@@ -151,6 +151,12 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: _Number = 1, alpha: 
     """``beta * input + alpha * (mat @ vec)`` of a matrix and a vector."""
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
     """``beta * input + alpha * outer(vec1, vec2)``."""
+def affine_grid_generator(
+    theta: Tensor,
+    size: _Sequence[builtins.int],
+    align_corners: builtins.bool,
+) -> Tensor:
+    """The grid (N, H, W, 2) of affine maps (N, 2, 3) for results of ``size`` (N, C, H, W); in 3-d one more of each."""
 def all(input: Tensor, dim: _Dims = None, keepdim: builtins.bool = False) -> Tensor:
     """Whether no element is zero; True of nothing."""
 def allclose(
@@ -674,6 +680,14 @@ def greater(input: Tensor, other: Tensor | _Number) -> Tensor:
     """Whether the left element of each pair is greater."""
 def greater_equal(input: Tensor, other: Tensor | _Number) -> Tensor:
     """Whether the left element of each pair is greater or equal."""
+def grid_sampler(
+    input: Tensor,
+    grid: Tensor,
+    interpolation_mode: builtins.int,
+    padding_mode: builtins.int,
+    align_corners: builtins.bool,
+) -> Tensor:
+    """The input read at the places of a grid."""
 def group_norm(
     input: Tensor,
     num_groups: builtins.int,

@@ -130,6 +130,10 @@ class Sequential(Row):
     def _sliced(self, idx: slice) -> Self:
         return type(self)(OrderedDict(list(self._modules.items())[idx]))
 
+    def extend(self, sequential: Iterable[Module]) -> Self:  # type: ignore[override]  # PyTorch's name for it
+        """Add modules at the end and return the container."""
+        return super().extend(sequential)
+
     def insert(self, index: int, module: Module) -> Self:
         """Put a module before a position and return the container."""
         if not isinstance(module, Module):

@@ -191,6 +191,10 @@ from dovetail.ops.gathering import scatter_add_elements as scatter_add_elements
 from dovetail.ops.gathering import scatter_elements as scatter_elements
 from dovetail.ops.gathering import take_along_dim as take_along_dim
 from dovetail.ops.gathering import wrap_index as wrap_index
+from dovetail.ops.grid_sampling import affine_grid_generator as affine_grid_generator
+from dovetail.ops.grid_sampling import grid_sampler as grid_sampler
+from dovetail.ops.grid_sampling import steered as steered
+from dovetail.ops.grid_sampling import unmoved as unmoved
 from dovetail.ops.indexing import index_put as index_put
 from dovetail.ops.indexing import index_put_ as index_put_
 from dovetail.ops.indexing import narrow as narrow

@@ -30,6 +30,7 @@ FAMILIES = {
     "rsqrt", "sigmoid", "sqrt", "xlogy",),
     "folding": ("col2im", "im2col",),
     "fractional_pooling": ("fractional_max_pool2d", "fractional_max_pool3d",),
+    "grid_sampling": ("affine_grid_generator", "grid_sampler", "steered", "unmoved",),
     "information": ("is_complex", "is_floating_point", "is_nonzero", "is_signed", "is_tensor", "numel",
     "result_type", "typename",),
     "joining": ("atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "cat", "column_stack", "concat",

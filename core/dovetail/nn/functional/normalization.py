@@ -52,9 +52,12 @@ def layer_norm(
     return ops.layer_norm(input, normalized_shape, weight, bias, eps)
 
 
-def normalize(input: Tensor, p: float = 2.0, dim: int | tuple[int, ...] = 1, eps: float = 1e-12) -> Tensor:
-    """Return x / max(norm, eps) with the p-norm along ``dim``."""
-    return input / input.norm(p, dim, keepdim=True).clamp(min=eps)
+def normalize(
+    input: Tensor, p: float = 2.0, dim: int | tuple[int, ...] = 1, eps: float = 1e-12, out: Tensor | None = None
+) -> Tensor:
+    """Return x / max(norm, eps) with the p-norm along ``dim``; ``out`` is written instead, if given."""
+    result = input / input.norm(p, dim, keepdim=True).clamp(min=eps)
+    return result if out is None else out.copy_(result)
 
 
 def rms_norm(
