@@ -76,6 +76,8 @@ from dovetail.nn.functional.fractional_pooling import fractional_max_pool3d as f
 from dovetail.nn.functional.fractional_pooling import (
     fractional_max_pool3d_with_indices as fractional_max_pool3d_with_indices,
 )
+from dovetail.nn.functional.grid_sampling import affine_grid as affine_grid
+from dovetail.nn.functional.grid_sampling import grid_sample as grid_sample
 from dovetail.nn.functional.likelihood_loss import ctc_loss as ctc_loss
 from dovetail.nn.functional.likelihood_loss import gaussian_nll_loss as gaussian_nll_loss
 from dovetail.nn.functional.likelihood_loss import linear_cross_entropy as linear_cross_entropy
