@@ -145,9 +145,16 @@ def _remainder(x: Array, y: Array) -> Array:
     """With the sign of the divisor, also where it is zero."""
     if not jnp.issubdtype(x.dtype, jnp.floating):
         return jnp.remainder(x, y)
-    rest = lax.rem(*jnp.broadcast_arrays(x, y))
+    rest = _rest(x, y)
     turned = jnp.where((rest != 0) & ((y < 0) != (rest < 0)), rest + y, rest)
-    return jnp.where(turned == 0, jnp.copysign(jnp.zeros((), x.dtype), y), turned)
+    return jnp.where(turned == 0, jnp.copysign(jnp.zeros((), x.dtype), y), turned.astype(x.dtype))
+
+
+def _rest(x: Array, y: Array) -> Array:
+    """What is left of x, exactly; of float32 as float64, where it is never so small that XLA takes it for zero."""
+    if x.dtype == jnp.float32:
+        x, y = x.astype(jnp.float64), y.astype(jnp.float64)
+    return lax.rem(*jnp.broadcast_arrays(x, y))
 
 
 def _floor_divide(x: Array, y: Array) -> Array:
@@ -155,8 +162,8 @@ def _floor_divide(x: Array, y: Array) -> Array:
     if not jnp.issubdtype(x.dtype, jnp.floating):
         return jnp.floor_divide(x, y)
     exact = quotient(x, y)
-    rest = lax.rem(*jnp.broadcast_arrays(x, y))
-    whole = quotient(x - rest, y)
+    rest = _rest(x, y)
+    whole = quotient(x - rest.astype(x.dtype), y)
     whole = jnp.where((rest != 0) & ((y < 0) != (rest < 0)), whole - 1, whole)
     below = jnp.floor(whole)
     near = jnp.where(whole - below > 0.5, below + 1, below)

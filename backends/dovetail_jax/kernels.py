@@ -35,7 +35,22 @@ def _cast(call: Call) -> Kernel:
         return lambda x: _to_integer(x, host)
     if target.category == dtypes.BOOL:
         return lambda x: x != 0
+    if source is dtypes.float64 and target.category == dtypes.FLOATING and target.itemsize == 2:
+        return lambda x: _to_odd(x).astype(host)
     return lambda x: x.astype(host)
+
+
+def _to_odd(x: Array) -> Array:
+    """float64 as float32 rounded to odd, so that rounding that to 16 bits rounds once (XLA goes through float32).
+
+    S. Boldo and G. Melquiond, Emulation of FMA and correctly rounded sums, IEEE Trans. Computers 57 (2008), 462-471.
+    """
+    near = x.astype(jnp.float32)
+    wide = near.astype(jnp.float64)
+    bits = lax.bitcast_convert_type(near, jnp.int32)
+    towards_zero = bits - (jnp.abs(wide) > jnp.abs(x)).astype(jnp.int32)
+    odd = lax.bitcast_convert_type(towards_zero | 1, jnp.float32)
+    return jnp.where((wide == x) | jnp.isnan(x), near, odd)
 
 
 def _to_integer(x: Array, host: Any) -> Array:

@@ -62,6 +62,7 @@ def special(dtype: str) -> Host:
         0.0, least, 3 * least, tiny - least, tiny, tiny + least, eps, eps / 2, 1e-3, 0.1, 0.5, 0.5 + eps / 2, 1 - eps,
         1 - eps / 2, 1.0, 1 + eps, 1.5, 2.0, 2.5, 3.0, 7.0, 10.0, 16.0, 20.0, 50.0, 88.0, 90.0, 100.0, 1000.5, 65504.0,
         1e22, math.sqrt(largest), largest / 2, largest, math.inf,
+        *(math.log(largest) * (1 - k / 4096) for k in range(5)), -math.log(tiny), -math.log(least),
     ]  # fmt: skip
     with np.errstate(over="ignore"):
         positive = np.array(sizes).astype(kind)
@@ -78,7 +79,8 @@ def _limits(kind: Any) -> Any:
 def wide(args: list[Arg], dtype: str, seed: int) -> list[Host]:
     """Values of the elementwise inputs of one call: every pair of special values that fits, then random ones.
 
-    Random ones are log-uniform over the whole format, and from each argument's own range.
+    Random ones are log-uniform over the whole format, uniform where exponentials are finite, and from each argument's
+    own range.
     """
     rng = np.random.default_rng(seed)
     kinds = [arg.dtype or dtype for arg in args]
@@ -95,6 +97,7 @@ def wide(args: list[Arg], dtype: str, seed: int) -> list[Host]:
         near = draw(Arg((rest,), kind, arg.low, arg.high), kind, int(rng.integers(2**40)))
         if kind in FLOATS:
             near[: rest // 2] = _logarithmic(kind, rest // 2, rng)
+            near[: rest // 8] = _exponents(kind, rest // 8, rng)
         found.append(np.concatenate([column, near]))
     return found
 
@@ -106,3 +109,10 @@ def _logarithmic(dtype: str, count: int, rng: np.random.Generator) -> Host:
     sizes = np.exp(rng.uniform(low, high * (1 - 1e-12), count))
     with np.errstate(over="ignore"):
         return np.asarray((sizes * rng.choice([-1.0, 1.0], count)).astype(kind))
+
+
+def _exponents(dtype: str, count: int, rng: np.random.Generator) -> Host:
+    """Numbers whose exponentials are just about finite: where functions made of them go wrong."""
+    kind = named(dtype).host
+    end = math.log(float(_limits(kind).max))
+    return np.asarray(rng.uniform(-1.05 * end, 1.05 * end, count)).astype(kind)

@@ -130,7 +130,7 @@ def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
 @op(
     method=True,
     samples=calls(call(Arg((4,), values=[1.0, float("nan"), 2.0, 3.0], grad=False)), *_SHAPES),
-    agree=Agree.terms(k=Growth(log2=1, plus=34)),
+    agree=Agree.terms(k=Growth(log2=1, plus=32)),
 )
 def nanmean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype | None = None) -> Tensor:
     """Mean over dimensions of the elements that are not NaN."""

@@ -78,7 +78,7 @@ def count(shape: Sequence[int], dim: Sequence[int]) -> int:
         *_SHAPES,
         errors=(error(RuntimeError, "could not infer output dtype", Arg((3,), dtype="int64")),),
     ),
-    agree=Agree.terms(k=Growth(log2=1, plus=34)),
+    agree=Agree.terms(k=Growth(log2=1, plus=32)),
     backward_name=_reduction_name("Mean"),
 )
 def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None) -> Tensor:
