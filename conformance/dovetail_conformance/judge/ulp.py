@@ -99,7 +99,8 @@ def widen(values: Any) -> Wide:
     if array.dtype.name == "bfloat16":
         # ml_dtypes casts to NumPy's own formats, of which float32 holds every bfloat16.
         array = array.astype(np.float32)
-    return array.astype(np.longdouble)
+    with np.errstate(invalid="ignore"):  # a signalling NaN among the bits is no mistake
+        return array.astype(np.longdouble)
 
 
 def exponent_of(values: Wide) -> NDArray[np.int64]:
