@@ -12,6 +12,7 @@ import dovetail
 from dovetail.backend.inspection import Op, forget_plans, host_fallback, record
 from dovetail_conformance import tables
 from dovetail_conformance.journal import Journal
+from dovetail_conformance.lean import left_out
 from dovetail_conformance.outcome import Row, merged
 from dovetail_conformance.replay import Models
 from dovetail_conformance.session import Session, dtypes_of, quiet, selected
@@ -121,12 +122,11 @@ def cells(op: Op, checks: Sequence[str] | None = None) -> Iterator[tuple[str, st
 
 
 def cell(session: Session, op: Op, check: str, dtype: str) -> Row | None:
-    """One cell; None where the check does not apply to the op."""
+    """One cell; None where the check does not apply to the op, or where this tier leaves it out."""
     if dtype and not session.supports(dtype):
         return Row(op.name, dtype, check, "unsupported", reason="the backend has no such dtype")
-    further = bool(dtype) and dtype != dtypes_of(op)[0]
-    if session.lean and further and (not op.primitive or check in tables.FIRST):
-        return None  # compilations are the cost: a derived op is seen in one dtype, its primitives in all
+    if left_out(session, op, check, dtype):
+        return None
     return EACH[check](session, op, dtype) if dtype else ONCE[check](session, op)
 
 

@@ -45,11 +45,7 @@ def transfer(session: Session) -> list[Row]:
 
 
 def _layouts(session: Session, dtype: str) -> Iterator[tuple[str, Host]]:
-    kind = draw.named(dtype).host
-    if dtype in draw.FLOATS:
-        host = np.concatenate([draw.special(dtype), _payloads(dtype)])
-    else:
-        host = np.arange(-3, 7).astype(kind)
+    host = _values(dtype)
     yield "contiguous", host
     yield "every second", host[::2]
     yield "backwards", host[::-1]
@@ -58,6 +54,13 @@ def _layouts(session: Session, dtype: str) -> Iterator[tuple[str, Host]]:
     yield "nothing", host[:0].reshape(0, 3)
     if session.full and dtype in ("float32", "bfloat16"):
         yield "large", np.resize(host, LARGEST)
+
+
+def _values(dtype: str) -> Host:
+    """Special values and NaN with payloads, or small integers of either sign."""
+    if dtype in draw.FLOATS:
+        return np.concatenate([draw.special(dtype), _payloads(dtype)])
+    return np.arange(-3, 7).astype(draw.named(dtype).host)
 
 
 def _payloads(dtype: str) -> Host:
@@ -127,7 +130,7 @@ def saving(session: Session) -> list[Row]:
     """
     row = Row("files", "", "saving", kind="E")
     dtypes = [d for d in (*draw.FLOATS, *INTEGERS) if session.supports(d)]
-    hosts = {d: draw.special(d) if d in draw.FLOATS else np.arange(-3, 7).astype(draw.named(d).host) for d in dtypes}
+    hosts = {d: _values(d) for d in dtypes}
     try:
         with quiet(), tempfile.TemporaryDirectory() as folder:
             _round_trip(session, row, hosts, Path(folder))
