@@ -176,7 +176,7 @@ class _Run:
         for i in reversed(range(len(changes))):
             factors[i] = steps[i].dot(q) * inverses[i]
             q = q - changes[i] * factors[i]
-        r = q * state["H_diag"]
+        r: Tensor = q * state["H_diag"]
         for i in range(len(changes)):
             r = r + steps[i] * (factors[i] - changes[i].dot(r) * inverses[i])
         return r

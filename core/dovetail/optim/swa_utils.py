@@ -63,7 +63,8 @@ def get_swa_avg_fn() -> Average:
 
     @no_grad()
     def swa_update(averaged_param: Tensor, current_param: Tensor, num_averaged: Any) -> Tensor:
-        return averaged_param + (current_param - averaged_param) / (num_averaged + 1)
+        share: Tensor = (current_param - averaged_param) / (num_averaged + 1)
+        return averaged_param + share
 
     return swa_update
 
@@ -194,6 +195,11 @@ def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
     model.train(training)
 
 
+def _check_epochs(count: Any) -> None:
+    if not isinstance(count, int) or count < 0:
+        raise ArgumentError(f"anneal_epochs must be equal or greater than 0, got {count}")
+
+
 class SWALR(LRScheduler):
     """From the present rate to ``swa_lr`` within ``anneal_epochs``, along a cosine or a line, and there it stays.
 
@@ -213,8 +219,7 @@ class SWALR(LRScheduler):
             group["swa_lr"] = rate
         if anneal_strategy not in ("cos", "linear"):
             raise ArgumentError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}")
-        if not isinstance(anneal_epochs, int) or anneal_epochs < 0:
-            raise ArgumentError(f"anneal_epochs must be equal or greater than 0, got {anneal_epochs}")
+        _check_epochs(anneal_epochs)
         self._anneal_strategy = anneal_strategy
         self.anneal_epochs = anneal_epochs
         super().__init__(optimizer, last_epoch)

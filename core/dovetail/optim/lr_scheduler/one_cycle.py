@@ -52,8 +52,7 @@ class OneCycleLR(LRScheduler):
         check_optimizer(optimizer)
         self.optimizer = optimizer
         self.total_steps = _steps(total_steps, epochs, steps_per_epoch)
-        if not isinstance(pct_start, float) or not 0 <= pct_start <= 1:
-            raise ArgumentError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
+        _check_share(pct_start)
         if anneal_strategy not in ("cos", "linear"):
             raise ArgumentError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}")
         self._schedule_phases = _phases(self.total_steps, pct_start, three_phase)
@@ -118,6 +117,11 @@ def _steps(total: int | None, epochs: int | None, per_epoch: int | None) -> int:
 def _check_positive(name: str, value: Any) -> None:
     if value <= 0 or not isinstance(value, int):
         raise ArgumentError(f"Expected positive integer {name}, but got {value}")
+
+
+def _check_share(value: Any) -> None:
+    if not isinstance(value, float) or not 0 <= value <= 1:
+        raise ArgumentError(f"Expected float between 0 and 1 pct_start, but got {value}")
 
 
 def _phase(end: float, rates: tuple[str, str], momenta: tuple[str, str]) -> Phase:
