@@ -1,7 +1,7 @@
 """The quick tier where every shape is compiled: which cells it leaves to the full one, to compile 3,000 at most.
 
-A derived op is a composition of primitives. These are looked at in every dtype and by every check; of a derived op it is
-the values, the form, the gradient and the errors in one dtype. Differences are taken of ops with a rule of their own.
+A derived op is a composition of primitives. These are looked at in every dtype and by every check; of a derived op it
+is the values, the form, the gradient and the errors in one dtype. Differences are for ops with a rule of their own.
 """
 
 from __future__ import annotations

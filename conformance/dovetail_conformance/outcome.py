@@ -119,7 +119,7 @@ def _finite(made: dict[str, Any]) -> dict[str, Any]:
 
 
 def merged(rows: Iterable[Row]) -> list[Row]:
-    """One row per op, dtype and check, in order of appearance: the worst of several seeds or parts, the sum of counts."""
+    """One row per op, dtype and check, in order of appearance: the worst of several seeds or parts, and all counts."""
     found: dict[tuple[str, str, str], Row] = {}
     for row in rows:
         key = (row.op, row.dtype, row.check)
