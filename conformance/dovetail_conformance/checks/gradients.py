@@ -46,7 +46,7 @@ def gradients(session: Session, op: Op, dtype: str) -> Row | None:
 def _mixed(session: Session, op: Op, dtype: str) -> Invocation | None:
     """A call with its last tensor in float64, where the op takes that: every gradient has the dtype of its operand."""
     found = [inv for inv in _smooth(session, op, dtype) if len(_places(inv)) > 1]
-    if not found or dtype != "float32":
+    if not found or dtype != "float32" or session.lean:
         return None
     inv, last = found[0], _places(found[0])[-1]
     other = inv.with_hosts([h.astype(np.float64) if i == last else h for i, h in enumerate(inv.hosts)])
