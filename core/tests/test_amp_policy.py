@@ -28,7 +28,10 @@ MACROS = {
 }
 """The lists of PyTorch's header for accelerators."""
 
-NAMES = {"power": "pow", "attention": "scaled_dot_product_attention", "contract": "einsum"}
+NAMES = {
+    "power": "pow", "attention": "scaled_dot_product_attention", "contract": "einsum",
+    "rnn_scan": "rnn_tanh_cell", "gru_scan": "gru_cell", "lstm_scan": "lstm_cell",
+}  # fmt: skip
 """Ops that PyTorch's name leads to, where it is not theirs."""
 
 COMPOSED = {
@@ -91,7 +94,8 @@ def test_results_have_the_dtypes_of_pytorchs_cpu_autocast(oracle: Any, op: Op, g
             continue  # no such kernel in PyTorch, or mixed types that it refuses also under autocast
         with dovetail.autocast("cpu", dtype=dovetail.bfloat16):
             found = kinds(op.call(*ours[0], **ours[1]))
-        assert found == expected, sample
+        # Pooling gives its positions too, where PyTorch has another function for that.
+        assert found[: len(expected)] == expected, sample
         compared += 1
     if not compared:
         pytest.skip("PyTorch runs no floating sample of it in these types")

@@ -305,7 +305,7 @@ def _heads(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
     return _repeated(key, count), _repeated(value, count)
 
 
-@front(method=False)
+@front(method=False, autocast="lower")
 def scaled_dot_product_attention(
     query: Tensor,
     key: Tensor,
