@@ -193,6 +193,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Wanted) -> Tensor:
         ),
     ),
     agree=_AGREE,
+    autocast={"cpu": "float32"},
 )
 def adaptive_avg_pool3d(input: Tensor, output_size: Wanted) -> Tensor:
     """Means over windows of volumes, laid out so that the result has ``output_size`` (None keeps a size)."""
@@ -280,7 +281,12 @@ def adaptive_max_pool2d(input: Tensor, output_size: Wanted) -> tuple[Tensor, Ten
     return _largest(2, input, output_size)
 
 
-@op(samples=_max_samples(_THREE, "adaptive_max_pool3d", 3), agree=_EXACT, internal=True)
+@op(
+    samples=_max_samples(_THREE, "adaptive_max_pool3d", 3),
+    agree=_EXACT,
+    internal=True,
+    autocast={"cpu": "float32"},
+)
 def adaptive_max_pool3d(input: Tensor, output_size: Wanted) -> tuple[Tensor, Tensor]:
     """The largest element of windows of volumes, laid out so that the result has ``output_size``, and its position."""
     return _largest(3, input, output_size)

@@ -108,6 +108,7 @@ def _best(source: Tensor, corners: Tensor, kernel: Shape, full: Sequence[int]) -
         ),
     ),
     agree=Agree.exact(signed_zero=False),
+    autocast={"cpu": "float32"},
 )  # fmt: skip
 def fractional_max_pool2d(
     input: Tensor, kernel_size: Size, output_size: Size, random_samples: Tensor
@@ -126,6 +127,7 @@ def fractional_max_pool2d(
         errors=(error(RuntimeError, "too large relative to input", Arg((1, 4, 4, 4)), 3, 3, Arg((1, 1, 3))),),
     ),
     agree=Agree.exact(signed_zero=False),
+    autocast={"cpu": "float32"},
 )
 def fractional_max_pool3d(
     input: Tensor, kernel_size: Size, output_size: Size, random_samples: Tensor

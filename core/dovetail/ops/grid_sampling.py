@@ -207,6 +207,7 @@ _PLACES: Final = Arg((1, 3, 2, 2), low=-1.4, high=1.4)
         ),
     ),
     agree=Agree.running(),
+    autocast={"cpu": "float32", "accelerator": "widest"},
 )
 def grid_sampler(
     input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool

@@ -187,10 +187,30 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: Number
     if value is not None and value != 0:
         raise ArgumentRuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
     _check(input, pad, mode)
+    if mode == "circular" or (mode == "reflect" and len(pad) == 6):
+        return _repeating(input, pairs, mode)
+    return repeating_pad(input, pairs, mode)
+
+
+def _repeating(input: Tensor, pairs: Pairs, mode: str) -> Tensor:
     for d, (before, after) in enumerate(pairs):
         if before or after:
             input = _longer(input, d, before, after, mode)
     return input
+
+
+@op(
+    internal=True,
+    samples=calls(
+        call(Arg((1, 2, 3)), ((0, 0), (0, 0), (1, 2)), "reflect"),
+        call(Arg((2, 3)), ((0, 0), (-1, 2)), "replicate"),
+    ),
+    agree=Agree.exact(),
+    autocast={"cpu": "float32"},
+)
+def repeating_pad(input: Tensor, pairs: Pairs, mode: str) -> Tensor:
+    """The modes that autocast computes in float32: "replicate", and "reflect" in one and two dimensions."""
+    return _repeating(input, pairs, mode)
 
 
 def _longer(input: Tensor, dim: int, before: int, after: int, mode: str) -> Tensor:

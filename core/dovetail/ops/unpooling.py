@@ -79,6 +79,7 @@ def flat(planes: Tensor, dims: int) -> Tensor:
         ),
     ),
     agree=Agree.exact(),
+    autocast={"cpu": "float32"},
 )  # fmt: skip
 def max_unpool(input: Tensor, indices: Tensor, sizes: Shape) -> Tensor:
     """Each value at its position in a plane or volume of ``sizes``; of repeated positions the last one counts."""

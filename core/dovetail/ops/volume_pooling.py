@@ -57,6 +57,7 @@ def _shaped(columns: Tensor, layers: Tensor, input: Tensor) -> Tensor:
     samples=calls(*_MAX_CASES, errors=_MAX_ERRORS),
     agree=Agree.exact(signed_zero=False),
     backward_name="MaxPool3DWithIndicesBackward0",
+    autocast={"cpu": "float32"},
 )
 def max_pool3d(
     input: Tensor,
@@ -85,6 +86,7 @@ def max_pool3d(
     samples=calls(*_MAX_CASES, errors=_MAX_ERRORS),
     agree=Agree.exact(signed_zero=False),
     backward_name="MaxPool3DWithIndicesBackward0",
+    autocast={"cpu": "float32"},
 )
 def max_pool3d_with_indices(
     input: Tensor,
@@ -139,6 +141,7 @@ def _mean_windows(input: Spec, **statics: Any) -> dict[str, Any]:
         ),
     ),
     agree=Agree.terms(k=Growth(linear=1, plus=2)),
+    autocast={"cpu": "float32"},
 )
 def avg_pool3d(
     input: Tensor,
