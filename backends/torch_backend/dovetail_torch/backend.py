@@ -17,7 +17,10 @@ import torch
 from torch.utils.dlpack import from_dlpack
 
 from dovetail.backend import Array, ArrayAPIBackend, BackendSpec, Call, Device, KernelTable, dtypes
+from dovetail.backend.array_api_halves import Halves
+from dovetail.backend.array_api_space import Space
 from dovetail_torch import integers, kernels
+from dovetail_torch.halves import TorchHalves
 
 Host = np.ndarray[Any, Any]
 
@@ -49,6 +52,10 @@ class TorchBackend(ArrayAPIBackend):
     def find_dtypes(self) -> Mapping[dtypes.dtype, Any]:
         """All real ones, 16-bit floats among them."""
         return {d: getattr(torch, d.name) for d in dtypes.ALL if not d.is_complex}
+
+    def make_halves(self, space: Space) -> Halves:
+        """16-bit floats are PyTorch's own, and what only moves them leaves them alone."""
+        return TorchHalves(space)
 
     def extend(self, table: KernelTable) -> None:
         """PyTorch's own functions in place of compositions."""

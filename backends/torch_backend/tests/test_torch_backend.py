@@ -114,7 +114,8 @@ def test_floats_keep_every_bit(name: str, bits: str) -> None:
     patterns = np.array([0, 1, 1 << (size - 1), (1 << size) - 5, (1 << (size - 1)) - 3, 0x3C01], bits)
     x = dovetail.tensor(patterns.view(kind.host), device="torch")
     assert array_of(x).dtype is getattr(torch, name), "stored as PyTorch's own"
-    assert np.array_equal(np.asarray(x.to("numpy").numpy()).view(bits), patterns)
+    for moved in (x.to("numpy"), x.clone(), dovetail.cat([x[:2], x[2:]]), x.flip(0).flip(0)):
+        assert np.array_equal(np.asarray(moved.numpy()).view(bits), patterns)
 
 
 def test_a_transfer_is_a_copy() -> None:
