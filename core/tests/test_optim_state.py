@@ -202,3 +202,43 @@ def test_state_follows_the_parameter() -> None:
     second.step()
     assert saved["state"][0]["step"].item() == 1
     assert second.state[v]["step"].item() == 2
+
+
+def test_a_step_on_other_parameters_and_state() -> None:
+    w, optimizer = make(dovetail, "Adam", {"lr": 0.1})
+    train(dovetail, w, optimizer, PULLS[:2])
+    before, moment = w.tolist(), optimizer.state[w]["exp_avg"].tolist()
+    saved = copy.deepcopy(optimizer.state_dict())
+    saved["param_groups"][0]["lr"] = 0.5
+    other = dovetail.tensor(START).requires_grad_()
+    other.grad = dovetail.tensor(PULLS[0])
+    swap = dovetail.optim.swap_in_optimizer_params_and_state
+    with swap(optimizer, {"w": other}, saved):
+        assert optimizer.param_groups[0]["lr"] == 0.5
+        optimizer.step()
+    assert (w.tolist(), optimizer.state[w]["exp_avg"].tolist()) == (before, moment)
+    assert optimizer.param_groups[0]["lr"] == 0.1
+    assert saved["state"][0]["step"].item() == 3
+    assert other.tolist() != START.tolist()
+    for wrong in (
+        {"state": [], "param_groups": saved["param_groups"]},
+        {"state": {}, "param_groups": []},
+        {"state": {}, "param_groups": [{"params": [0]}]},
+        {"state": {5: {}}, "param_groups": saved["param_groups"]},
+    ):
+        with pytest.raises(RuntimeError, match=r"pass optimizer\.state_dict"), swap(optimizer, {"w": other}, wrong):
+            raise AssertionError("it must not get here")
+    with pytest.raises(RuntimeError, match="as many parameters"), swap(optimizer, {}, saved):
+        raise AssertionError("it must not get here")
+
+
+@pytest.mark.oracle
+def test_everything_that_pytorch_exports_exists() -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle: ./dev test --with torch==2.13.0")
+    swa = __import__("torch.optim.swa_utils", fromlist=["x"])
+    for ours, names in (
+        (dovetail.optim, torch.optim.__all__),
+        (dovetail.optim.lr_scheduler, torch.optim.lr_scheduler.__all__),
+        (dovetail.optim.swa_utils, swa.__all__),
+    ):
+        assert [name for name in names if not hasattr(ours, name)] == []

@@ -22,6 +22,7 @@ from dovetail.optim.rmsprop import RMSprop as RMSprop
 from dovetail.optim.rprop import Rprop as Rprop
 from dovetail.optim.sgd import SGD as SGD
 from dovetail.optim.sparse_adam import SparseAdam as SparseAdam
+from dovetail.optim.swapping import swap_in_optimizer_params_and_state as swap_in_optimizer_params_and_state
 
 
 def __getattr__(name: str) -> Any:
