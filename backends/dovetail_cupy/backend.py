@@ -76,6 +76,11 @@ class CupyBackend(ArrayAPIBackend):
         """Wait for everything that was queued on the device."""
         self.place(device).synchronize()
 
+    def wait(self, array: Array) -> None:
+        """Wait for the stream that the array's kernel was put into."""
+        with array.device:
+            cupy.cuda.get_current_stream().synchronize()
+
     def out_of_memory(self, error: Exception) -> bool:
         """CuPy's own exception, or the host's."""
         return isinstance(error, cupy.cuda.memory.OutOfMemoryError | MemoryError)

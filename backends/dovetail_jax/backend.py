@@ -87,8 +87,15 @@ class JaxBackend(Backend):
         return device.type != "cpu"
 
     def synchronize(self, device: Device) -> None:
-        """Wait for everything that was started."""
-        (jax.device_put(0.0, self._places[device]) + 0).block_until_ready()
+        """Wait for every array that somebody holds: JAX knows no other barrier, and runs what is independent at once."""
+        place = self._places[device]
+        for array in jax.live_arrays(place.platform):
+            if place in array.devices():
+                array.block_until_ready()
+
+    def wait(self, array: Array) -> None:
+        """Wait for one array."""
+        array.block_until_ready()
 
     def bind(self, name: str, call: Call) -> Callable[..., Any] | None:
         """Compile the kernel once per plan; every call runs it with 64-bit types on."""

@@ -67,7 +67,7 @@ __version__ = "0.1.0"
 # What the operators' families define is there at once; `tensor` the function goes before `tensor` the package.
 globals().update(_registry.imported_functions())
 
-_LAZY = frozenset({"amp", "autograd", "backend", "cuda", "func", "nn", "optim", "random", "saving", "utils"})
+_LAZY = frozenset({"amp", "autograd", "backend", "cuda", "func", "nn", "optim", "profiler", "random", "saving", "utils"})
 """Parts that are imported when they are first named: a script that needs none of them does not wait for them."""
 
 _AUTOCAST = (
@@ -91,6 +91,7 @@ _FROM = {
     "iinfo": "limits",
     "synchronize": "dispatch.synchronize",
     "set_printoptions": "printing",
+    "summary": "nn.summary",
     **dict.fromkeys(_AUTOCAST, "amp.modes"),
 }
 """Names of the top package that live in such parts."""

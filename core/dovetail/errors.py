@@ -99,6 +99,10 @@ class SavedFileError(DovetailError, RuntimeError):
     """A file that cannot be read as what it claims to be."""
 
 
+class MissingLibraryError(DovetailError, ImportError):
+    """An optional library is not installed; the message has the line that installs it."""
+
+
 class HostFallbackWarning(UserWarning):
     """An op of a device ran on the host because its backend has neither kernel nor decomposition."""
 

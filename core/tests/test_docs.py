@@ -34,3 +34,10 @@ def test_every_file_that_the_layout_names_exists() -> None:
     for name in named:
         places = [CORE / name, *CORE.glob(f"*/{name}")]
         assert any(p.exists() for p in places), f"docs/layout.md names {name}, which does not exist"
+
+
+@pytest.mark.parametrize("page", ["observing.md"])
+def test_the_programs_of_a_page_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tensorboardX", reason='pip install "dovetail[tensorboard]"')
+    monkeypatch.chdir(tmp_path)
+    exec("\n".join(blocks(page)), {})

@@ -12,7 +12,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from dovetail.autograd import hooks
-from dovetail.dispatch import forward_stack, state
+from dovetail.dispatch import forward_stack, spans, state
 from dovetail.dispatch.aliasing import raw
 from dovetail.errors import AutogradError
 from dovetail.tensor.node import FREED, Leaf, Node, Pick
@@ -64,7 +64,10 @@ def run(  # noqa: C901  # one loop, read in one sitting: a call more per node wo
         variant = node.variant
         edges = node.edges
         ins = variant.plan.ins
-        results = variant.gradients(node, gradient, create_graph)
+        if spans.recorders:
+            results = spans.spanned(spans.BACKWARD, node.name(), None, variant.gradients, node, gradient, create_graph)
+        else:
+            results = variant.gradients(node, gradient, create_graph)
         if watch.on:
             results = hooks.after(node, _fitted(results, node), gradient)
         for i, gi in results:

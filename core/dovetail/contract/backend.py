@@ -110,6 +110,9 @@ class Backend:
     def synchronize(self, device: Device) -> None:
         """Wait until everything that was started on the device has finished."""
 
+    def wait(self, array: Array) -> None:
+        """Wait until an array has its values, where kernels return before they have finished."""
+
     def empty_cache(self, device: Device) -> None:
         """Give back the memory that is kept for later allocations."""
 

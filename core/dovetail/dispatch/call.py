@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dovetail.dispatch import autocast, checks, state
+from dovetail.dispatch import autocast, checks, spans, state
 from dovetail.dispatch.aliasing import make_view, raw
 from dovetail.dispatch.failure import explain
 from dovetail.dispatch.lane import seek
@@ -33,6 +33,13 @@ def call(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Any:
 
 
 def execute(plan: Plan, inputs: Sequence[Any]) -> Any:
+    """Run a plan on its inputs; its span begins and ends here."""
+    if spans.recorders:
+        return spans.spanned(spans.OP, plan.op.name, plan, run, plan, inputs)
+    return run(plan, inputs)
+
+
+def run(plan: Plan, inputs: Sequence[Any]) -> Any:
     """Run a plan on its inputs: casts, checks, kernel or decomposition or trace, graph."""
     if plan.casts:
         inputs = converted(plan, inputs)

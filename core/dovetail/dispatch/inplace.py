@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dovetail import dtypes
-from dovetail.dispatch import state
+from dovetail.dispatch import spans, state
 from dovetail.dispatch.aliasing import assign, check_writable, raw
 from dovetail.dispatch.call import execute
 from dovetail.dispatch.lane import seek
@@ -110,7 +110,10 @@ def _write_own(plan: Plan, inputs: Sequence[Any], recording: bool) -> bool:
         target._data = box[0]
         return False
     try:
-        kernel(box[0], *others, out=box[0])
+        if spans.recorders:
+            spans.spanned(spans.OP, f"{plan.op.name}_", plan, kernel, box[0], *others, out=box[0])
+        else:
+            kernel(box[0], *others, out=box[0])
     finally:
         target._data = box[0]
     if node is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dovetail.dispatch import state
+from dovetail.dispatch import spans, state
 from dovetail.dispatch.aliasing import assign, raw, stale
 from dovetail.dispatch.binding import prepare
 from dovetail.dispatch.call import execute
@@ -52,7 +52,10 @@ def _in_place(plan: Plan, kernel: Any, tensors: Sequence[Any], targets: Sequence
     for i, array in zip(targets, out, strict=True):
         arrays[i] = array
     try:
-        kernel(*arrays, out=tuple(out))
+        if spans.recorders:
+            spans.spanned(spans.OP, plan.op.name, plan, kernel, *arrays, out=tuple(out))
+        else:
+            kernel(*arrays, out=tuple(out))
     finally:
         for i, array in zip(targets, out, strict=True):
             _give(tensors[i], array)
