@@ -26,7 +26,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from dovetail.backend.inspection import announced
+from dovetail.backend.inspection import announced, host_device
 from dovetail.errors import ArgumentError
 from dovetail_conformance import gaps
 from dovetail_conformance.gaps import Gap
@@ -67,9 +67,24 @@ def file_of(backend: str) -> Path | None:
 
 
 def declared(backend: str) -> list[Deviation | Gap]:
-    """What a backend declares. Errors: ArgumentError for an entry that is incomplete."""
+    """What a backend declares.
+
+    Errors: ArgumentError for an entry that is incomplete, and for one that excuses float32 on the host: what others are
+    compared with keeps every bound there.
+    """
     path = file_of(backend)
-    return read(path, gaps.version_of(backend)) if path is not None else []
+    found = read(path, gaps.version_of(backend)) if path is not None else []
+    place = host_device()
+    if place is not None and place.backend == backend:
+        refuse_float32(found)
+    return found
+
+
+def refuse_float32(found: Iterable[Deviation | Gap]) -> None:
+    """Errors: ArgumentError for a deviation of float32."""
+    for entry in found:
+        if isinstance(entry, Deviation) and entry.dtype == "float32":
+            raise ArgumentError(f"{entry.op}: the host's backend has no deviation in float32; repair the kernel")
 
 
 def read(path: Path, plugin: str = "") -> list[Deviation | Gap]:

@@ -8,12 +8,13 @@ reference are known to all digits, and a device may be off by the running error 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
 import dovetail
-from dovetail.backend.inspection import Agree, Op
+from dovetail.backend.inspection import Agree, Op, Sample
 from dovetail.errors import CaptureError
 from dovetail_conformance.calls import Invocation, args_of, array, invocation
 from dovetail_conformance.expectation import Expected
@@ -28,6 +29,9 @@ Host = np.ndarray[Any, Any]
 
 DTYPES: Final = ("float32", "float64")
 ORDERS: Final = (1, 2)
+POINTS: Final = 12
+MANY: Final = 64
+"""Points of the full tier, which looks at third derivatives as well."""
 ONCE: Final = 0.6
 """ULP of a derivative that is rounded once: nothing is asked for less."""
 
@@ -44,8 +48,8 @@ def derivatives(session: Session, op: Op, dtype: str) -> Row | None:
         return None
     row = session.row(op, dtype, "derivatives")
     for place in range(len(inv.hosts)):
-        for order in ORDERS:
-            if order == 1 or not session.compiles or dtype == "float64":
+        for order in (*ORDERS, 3) if session.full and not session.compiles else ORDERS:
+            if order == 1 or not session.lean or dtype == "float64":
                 _one(session, row, inv, place, order)
     return row
 
@@ -58,7 +62,9 @@ def _points(session: Session, op: Op, dtype: str) -> Invocation | None:
         plain = len(args) == len(sample.args) and not sample.params and sample.grad
         vectors = len({a.shape for a in args}) == 1 and len(args[0].shape) == 1 and args[0].shape[0] > 1
         if plain and vectors and all(a.dtype is None and a.values is None for a in args):
-            return invocation(op, sample, dtype, session.seed)
+            count = args[0].shape[0] if session.lean else MANY if session.full else POINTS
+            more = Sample(tuple(replace(a, shape=(count,)) for a in args))
+            return invocation(op, more, dtype, session.seed)
     return None
 
 

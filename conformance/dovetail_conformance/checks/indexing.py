@@ -22,6 +22,8 @@ Shape = tuple[int, ...]
 SHAPES: Final[tuple[Shape, ...]] = ((5,), (3, 4), (2, 3, 4), (2, 1, 3, 2))
 CASES: Final = 240
 """Random indices; a tenth of them where every shape is compiled."""
+MANY: Final = 20_000
+"""Those of the full tier."""
 
 
 class Picked:
@@ -171,7 +173,7 @@ def _advanced(items: Sequence[Any]) -> bool:
 def indexing(session: Session) -> list[Row]:
     """Reading, writing and adding by random indices, and positions out of range."""
     rows = [Row(name, "float32", "indexing", kind="E") for name in ("read", "write", "accumulate", "out of range")]
-    count = CASES // 10 if session.lean else CASES
+    count = CASES // 10 if session.lean else MANY if session.full and not session.compiles else CASES
     for number in range(count):
         rng = random.Random(session.seed * 10_000 + number)
         shape = SHAPES[number % len(SHAPES)]

@@ -19,9 +19,13 @@ from dovetail_conformance.outcome import Row
 from dovetail_conformance.session import Session, quiet
 
 Host = np.ndarray[Any, Any]
+Check = Callable[[Row, int, int], None]
+"""Takes the row, a seed and how much to draw."""
 
 COUNT: Final = 2**20
 """Draws of each distribution, and words that are compared."""
+MANY: Final = 10**7
+"""Those of the full tier."""
 
 VECTORS: Final = (
     ((0, 0, 0, 0), (0, 0), (0x16554D9ECA36314C, 0xDB20FE9D672D0FDC, 0xD7E772CEE186176B, 0x7E68B68AEC7BA23B)),
@@ -41,12 +45,12 @@ def known(session: Session) -> list[Row]:
     return [_row(session, name, dtype, check) for name, dtype, check in CHECKS]
 
 
-def _row(session: Session, name: str, dtype: str, check: Callable[[Row, int], None]) -> Row:
+def _row(session: Session, name: str, dtype: str, check: Check) -> Row:
     row = Row(name, dtype, "known", kind="S")
     state = dovetail.get_rng_state()
     try:
         with quiet(), dovetail.use_backend(session.device):
-            check(row, SEED + session.seed)
+            check(row, SEED + session.seed, MANY if session.full else COUNT)
     except Exception as error:  # whatever a backend raises is a failure of the cell
         row.fail(f"{name}: {type(error).__name__}: {error}")
     finally:
@@ -87,7 +91,7 @@ def _same(row: Row, what: str, got: Any, right: Host) -> None:
     row.fail(f"{what}: element {at} is not the known answer", expected=right.reshape(-1)[at], got=value)
 
 
-def _vectors(row: Row, seed: int) -> None:
+def _vectors(row: Row, seed: int, count: int) -> None:
     """The reference itself, and the block at counter 0, which a draw reaches from the end of the counter."""
     for counter, key, right in VECTORS:
         before = (sum(c << 64 * i for i, c in enumerate(counter)) - 1) % 2**256
@@ -102,18 +106,18 @@ def _vectors(row: Row, seed: int) -> None:
         _same(row, f"words from block {at} on", dovetail.rand(8, dtype=dovetail.float64), uniform64(seed, 8, at))
 
 
-def _float32(row: Row, seed: int) -> None:
+def _float32(row: Row, seed: int, count: int) -> None:
     dovetail.manual_seed(seed)
-    _same(row, f"rand({COUNT})", dovetail.rand(COUNT), uniform32(seed, COUNT))
-    _same(row, "the next draw", dovetail.rand(5), uniform32(seed, 5, COUNT // 8))
+    _same(row, f"rand({count})", dovetail.rand(count), uniform32(seed, count))
+    _same(row, "the next draw", dovetail.rand(5), uniform32(seed, 5, count // 8))
 
 
-def _float64(row: Row, seed: int) -> None:
+def _float64(row: Row, seed: int, count: int) -> None:
     dovetail.manual_seed(seed)
-    _same(row, f"rand({COUNT}) in float64", dovetail.rand(COUNT, dtype=dovetail.float64), uniform64(seed, COUNT))
+    _same(row, f"rand({count}) in float64", dovetail.rand(count, dtype=dovetail.float64), uniform64(seed, count))
 
 
-def _shapes(row: Row, seed: int) -> None:
+def _shapes(row: Row, seed: int, count: int) -> None:
     """Element i of a draw is the same in every shape, and a draw takes whole blocks."""
     for shape in ((6,), (2, 3), (1, 3, 2), (7,)):
         dovetail.manual_seed(seed)
@@ -122,7 +126,7 @@ def _shapes(row: Row, seed: int) -> None:
         _same(row, f"what follows rand{shape}", dovetail.rand(2), uniform32(seed, 2, 1))
 
 
-def _states(row: Row, seed: int) -> None:
+def _states(row: Row, seed: int, count: int) -> None:
     """A state that was saved, restored, copied, forked and advanced."""
     generator = dovetail.Generator().manual_seed(seed)
     dovetail.rand(9, generator=generator)
@@ -136,37 +140,37 @@ def _states(row: Row, seed: int) -> None:
     _same(row, "advanced by 5 blocks", dovetail.rand(4, generator=generator), uniform32(seed, 4, 5))
 
 
-def _randint(row: Row, seed: int) -> None:
+def _randint(row: Row, seed: int, count: int) -> None:
     low, high, n = -5, 1000, 1000
     dovetail.manual_seed(seed)
     right = [low + (int(w) * (high - low) >> 64) for w in words(seed, n)]
     _same(row, f"randint({low}, {high})", dovetail.randint(low, high, (n,)), np.asarray(right, np.int64))
 
 
-def _randperm(row: Row, seed: int) -> None:
+def _randperm(row: Row, seed: int, count: int) -> None:
     n = 257
     dovetail.manual_seed(seed)
     _same(row, f"randperm({n})", dovetail.randperm(n), np.argsort(words(seed, n), kind="stable").astype(np.int64))
 
 
-def _bernoulli(row: Row, seed: int) -> None:
+def _bernoulli(row: Row, seed: int, count: int) -> None:
     n, p = 1000, 0.25
     dovetail.manual_seed(seed)
     right = (halves(seed, n) < int(p * 2**32)).astype(np.float32)
     _same(row, f"bernoulli of {p}", dovetail.bernoulli(dovetail.full((n,), p)), right)
 
 
-def _distributions(row: Row, seed: int) -> None:
-    """Kolmogorov-Smirnov and chi-square over a million draws each."""
+def _distributions(row: Row, seed: int, count: int) -> None:
+    """Kolmogorov-Smirnov and chi-square over a million draws each, ten in the full tier."""
     dovetail.manual_seed(seed)
     case = Case(row.op, "float32", device=str(dovetail.get_default_device()))
-    uniform = array(dovetail.rand(COUNT))
+    uniform = array(dovetail.rand(count))
     _judged(row, judge_continuous(uniform, lambda x: np.clip(x, 0, 1), case))
-    _judged(row, judge_continuous(array(dovetail.randn(COUNT)), _normal, case))
-    drawn = array(dovetail.randint(0, 100, (COUNT,)))
+    _judged(row, judge_continuous(array(dovetail.randn(count)), _normal, case))
+    drawn = array(dovetail.randint(0, 100, (count,)))
     _judged(row, judge_counts(np.bincount(drawn, minlength=100), np.full(100, 0.01), case))
-    kept = int(array(dovetail.bernoulli(dovetail.full((COUNT,), 0.3))).sum())
-    _judged(row, judge_counts([kept, COUNT - kept], [0.3, 0.7], case))
+    kept = int(array(dovetail.bernoulli(dovetail.full((count,), 0.3))).sum())
+    _judged(row, judge_counts([kept, count - kept], [0.3, 0.7], case))
 
 
 def _judged(row: Row, verdict: Verdict) -> None:
@@ -183,7 +187,7 @@ def _normal(x: Host) -> Host:
     return np.asarray(np.interp(x, places, exact))
 
 
-CHECKS: Final[tuple[tuple[str, str, Callable[[Row, int], None]], ...]] = (
+CHECKS: Final[tuple[tuple[str, str, Check], ...]] = (
     ("words", "float64", _vectors),
     ("rand", "float32", _float32),
     ("rand", "float64", _float64),

@@ -47,7 +47,7 @@ def shapes(session: Session, op: Op, dtype: str) -> Row | None:
         judge_call(session, row, inv)
     for inv in _overlapping(session, op, dtype):
         _expanded(session, row, inv)
-    for inv in session.invocations(op, dtype)[: 1 if session.compiles else None]:
+    for inv in session.invocations(op, dtype)[: 1 if session.lean else None]:
         _from_the_end(session, row, inv)
     if op.name in REDUCED and dtype == "float32":
         _reduced(session, row, op)
@@ -60,7 +60,7 @@ def _elementwise(session: Session, op: Op, dtype: str) -> Iterator[Invocation]:
     sample = next((s for s in op.samples.cases if args_of(s)), None)
     if sample is None or any(a.values is not None for a in args_of(sample)):
         return
-    for shape in ODD[:FEW] if session.compiles else ODD:
+    for shape in ODD[:FEW] if session.lean else ODD:
         try:
             with quiet():
                 inv = invocation(op, _shaped(sample, shape), dtype, session.seed)
@@ -161,8 +161,8 @@ def _flipped(dim: Any, ndim: int) -> Any:
 def _reduced(session: Session, row: Row, op: Op) -> None:
     """Every dimension of a tensor of three different sizes, from both ends: the shape that NumPy gives."""
     host = np.arange(1, 25, dtype=np.float32).reshape(2, 3, 4)
-    keeps = (False, True) if "keepdim" in op.signature.index and not session.compiles else (False,)
-    for dim in (-2, 1) if session.compiles else range(-3, 3):
+    keeps = (False, True) if "keepdim" in op.signature.index and not session.lean else (False,)
+    for dim in (-2, 1) if session.lean else range(-3, 3):
         for keepdim in keeps:
             words = {"keepdim": keepdim} if "keepdim" in op.signature.index else {}
             right = REDUCED[op.name](host, axis=dim, keepdims=keepdim).shape
