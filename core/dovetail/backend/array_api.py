@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dovetail import dtypes, ops
-from dovetail.backend.array_api_halves import Carried, Halves, has_half
+from dovetail.backend.array_api_halves import Carried, Halves, as_half, as_single, has_half, on_host
 from dovetail.backend.array_api_kernels import kernels_for
 from dovetail.backend.array_api_space import Space
 from dovetail.contract.backend import Backend, BackendSpec
@@ -110,18 +110,13 @@ class ArrayAPIBackend(Backend):
         dtype = dtypes.from_host(array.dtype)
         if dtype in self._dtypes:
             return self.xp.asarray(np.array(array, order="C", copy=True), device=place)
-        return Carried(
-            self.xp.asarray(np.array(array, np.float32, order="C", copy=True), device=place), dtype
-        )
+        return Carried(self.xp.asarray(as_single(array), device=place), dtype)
 
     def to_host(self, array: Array) -> Host:
         """Copy an array to the host, through DLPack or the array protocol."""
         if isinstance(array, Carried):
-            return self.to_host(array.values).astype(array.dtype.host)
-        try:
-            return np.from_dlpack(array, device="cpu")
-        except (AttributeError, BufferError, NotImplementedError, RuntimeError, TypeError, ValueError):
-            return np.asarray(array)
+            return as_half(self.to_host(array.values), array.dtype)
+        return on_host(array)
 
     def is_array(self, value: object) -> bool:
         """Whether a value is an array of the namespace."""

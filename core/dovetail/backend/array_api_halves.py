@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+
 from dovetail import dtypes, ops
 from dovetail.backend.array_api_space import Space
 from dovetail.contract.kernels import Array, Call
@@ -28,6 +30,10 @@ _CROSSING: Final = frozenset(
 """Ops that mind how numbers are stored, or round once from float64: they get the arrays as they are."""
 
 Binder = Callable[[str, Call], Callable[..., Any] | None]
+Host = np.ndarray[Any, Any]
+
+_HOST: Final = (1, 0)
+"""The CPU, in DLPack's terms."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +47,40 @@ class Carried:
     def shape(self) -> tuple[int, ...]:
         """The shape of the array."""
         return tuple(self.values.shape)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """A copy on the host is handed out."""
+        return _HOST
+
+    def __dlpack__(self, **words: Any) -> Any:
+        """The numbers in their own format; BufferError for bfloat16, which NumPy hands out to nobody."""
+        return as_half(on_host(self.values), self.dtype).__dlpack__(**words)
+
+
+def on_host(array: Array) -> Host:
+    """An array of a namespace as a host array, through DLPack or the array protocol."""
+    try:
+        return np.from_dlpack(array, device="cpu")
+    except (AttributeError, BufferError, NotImplementedError, RuntimeError, TypeError, ValueError):
+        return np.asarray(array)
+
+
+def as_single(array: Host) -> Host:
+    """16-bit numbers as float32. ml_dtypes would make one NaN of all; bfloat16 is the upper half of a float32."""
+    if array.dtype != dtypes.bfloat16.host:
+        return np.array(array, np.float32, order="C", copy=True)
+    bits = np.ascontiguousarray(array).view(np.uint16).astype(np.uint32) << np.uint32(16)
+    return bits.view(np.float32).reshape(array.shape)
+
+
+def as_half(values: Host, dtype: dtypes.dtype) -> Host:
+    """Float32 numbers that a 16-bit type can hold, in that type; a NaN stays one, with the bits that fit."""
+    if dtype is not dtypes.bfloat16:
+        return values.astype(dtype.host)
+    bits = np.ascontiguousarray(values).view(np.uint32) >> np.uint32(16)
+    lost = np.isnan(values).reshape(bits.shape) & ((bits & np.uint32(0x7F)) == 0)  # its bits were all below
+    found = np.where(lost, bits | np.uint32(0x40), bits).astype(np.uint16).view(dtype.host)
+    return found.reshape(values.shape)
 
 
 def has_half(call: Call) -> bool:
