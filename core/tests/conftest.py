@@ -178,6 +178,54 @@ class Oracle:
             return
         self.same(program(dovetail), expected, allowed)
 
+    def compare(
+        self,
+        function: Callable[..., Any],
+        *hosts: np.ndarray[Any, Any],
+        second: bool = True,
+        tolerance: float = 1e-9,
+    ) -> None:
+        """``function(frame, *tensors)`` has the same results and gradients of both orders in both frameworks."""
+        mine, yours = (self._differentiated(frame, function, hosts, second) for frame in (dovetail, self.torch))
+        assert len(mine) == len(yours)
+        for i, (a, b) in enumerate(zip(mine, yours, strict=True)):
+            assert a.shape == b.shape, f"part {i}: {a.shape} against {b.shape}"
+            assert a.dtype == b.dtype, f"part {i}: {a.dtype} against {b.dtype}"
+            scale = tolerance * float(np.abs(b[np.isfinite(b)]).max(initial=1.0))
+            np.testing.assert_allclose(a, b, rtol=tolerance, atol=scale, err_msg=f"part {i}")
+
+    @staticmethod
+    def _differentiated(
+        frame: Any, function: Callable[..., Any], hosts: Sequence[np.ndarray[Any, Any]], second: bool
+    ) -> list[np.ndarray[Any, Any]]:
+        """Host values of the results, of their gradients, and of the gradients of a weighted sum of these."""
+
+        def weighted(t: Any, seed: int) -> Any:
+            weights = np.random.default_rng(seed).uniform(0.5, 1.5, tuple(t.shape))
+            return (t * frame.tensor(weights).to(t.dtype)).sum()
+
+        def host(tensors: Sequence[Any]) -> list[np.ndarray[Any, Any]]:
+            return [np.asarray(t.detach().numpy(force=True)) for t in tensors]
+
+        sources = [frame.tensor(h, requires_grad=np.asarray(h).dtype.kind == "f") for h in hosts]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyTorch's advice on speed and on the future of its own names
+            results = list(flattened(function(frame, *sources)))
+        wanted = list(differentiable_inputs(sources))
+        if not wanted or not results[0].requires_grad:
+            return host(results)
+        total = weighted(results[0], 1)
+        first = frame.autograd.grad(total, wanted, create_graph=second, allow_unused=True)
+        found = [s * 0 if g is None else g for g, s in zip(first, wanted, strict=True)]
+        parts = host(results) + host(found)
+        again = [weighted(g, i) for i, g in enumerate(first, 2) if g is not None and g.requires_grad]
+        if second and again:
+            more = frame.autograd.grad(sum(again[1:], again[0]), wanted, allow_unused=True)
+            parts += host([s * 0 if g is None else g for g, s in zip(more, wanted, strict=True)])
+        elif second:
+            parts += [np.zeros_like(p) for p in host(wanted)]
+        return parts
+
     def _derivatives(self, result: Any, args: Sequence[Any], ours: bool) -> tuple[list[Any], list[Any]]:
         grad = dovetail.autograd.grad if ours else self.torch.autograd.grad
         sources = list(differentiable_inputs(args))
