@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from dovetail.backend import Array, KernelTable, ops
-from dovetail_numpy import optimizers, optimizers_moments, optimizers_scales
+from dovetail_numpy import optimizers, optimizers_matrices, optimizers_moments, optimizers_scales
 
 table: Final = KernelTable()
 
@@ -94,3 +94,8 @@ _enter(ops.adadelta_step, _undecayed(_counted(_adadelta)), ("lr", "rho", "eps", 
 _enter(ops.rmsprop_step, _undecayed(_counted(_rmsprop)), ("lr", "alpha", "eps", "weight_decay", "momentum"))
 _enter(ops.rprop_step, _counted(_rprop), ("lr", "shrink", "grow", "smallest", "largest"))
 _enter(ops.asgd_step, _undecayed(_counted(_asgd)), ("lr", "lambd", "alpha", "t0", "weight_decay"))
+_enter(
+    ops.adafactor_step,
+    _counted(optimizers_matrices.adafactor_step),
+    ("lr", "beta2_decay", "eps1", "eps2", "d", "weight_decay"),
+)

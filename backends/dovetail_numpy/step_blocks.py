@@ -29,7 +29,8 @@ class _Buffers(threading.local):
 _buffers: Final = _Buffers()
 
 
-def _kept(dtype: np.dtype[np.generic]) -> tuple[Array, ...]:
+def buffers(dtype: np.dtype[np.generic]) -> tuple[Array, ...]:
+    """Three buffers of a block, this thread's own, with whatever was in them."""
     found = _buffers.by_dtype.get(dtype)
     if found is None:
         found = _buffers.by_dtype[dtype] = tuple(np.empty(BLOCK, dtype) for _ in range(_BUFFERS))
@@ -45,7 +46,7 @@ def blocks(grad: Array, *written: Array) -> Iterator[tuple[tuple[Array, ...], tu
     first = written[0]
     arrays = (grad, *written)
     dtype = wide_dtype(first.dtype)
-    kept = _kept(dtype)
+    kept = buffers(dtype)
     size = first.size
     if dtype == first.dtype and all(a.flags.c_contiguous and a.dtype == dtype for a in arrays):
         flat = [array.reshape(-1) for array in arrays]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from dovetail_numpy import optimizers as first
+from dovetail_numpy import optimizers_matrices as matrices
 from dovetail_numpy import optimizers_moments as moments
 from dovetail_numpy import optimizers_scales as scales
 from dovetail_numpy import step_blocks
@@ -141,3 +142,75 @@ def test_threads_have_buffers_of_their_own() -> None:
     for i, arrays in enumerate(expected):
         for a, b in zip(arrays, found[i], strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+# ------------------------------------------------------------------------------------------ Adafactor
+
+FACTORED = {"lr": 0.1, "step": 3.0, "beta2_decay": -0.8, "eps1": 1e-3, "eps2": 1e-2, "d": 1.0, "weight_decay": 0.1}
+
+
+def adafactor(arrays: list[Array | None], maximize: bool = False) -> list[Array | None]:
+    """The formula in float64, on whole arrays."""
+    p, g, rows, columns, each = (None if a is None else a.astype(np.float64) for a in arrays)
+    assert p is not None
+    assert g is not None
+    g = -g if maximize else g
+    weight, relative = 3**-0.8, max(1e-2, np.sqrt((p * p).mean())) * min(0.1, 3**-0.5)
+    if each is not None:
+        each = each + (g * g - each) * weight
+        estimate = each
+    else:
+        rows = rows + ((g * g).mean(-1, keepdims=True) - rows) * weight
+        columns = columns + ((g * g).mean(-2, keepdims=True) - columns) * weight
+        estimate = rows * columns / np.maximum(rows.mean(-2, keepdims=True), 1e-3)
+    change = g / np.sqrt(np.maximum(estimate, 1e-6))
+    excess = max(1.0, np.sqrt((change * change).mean()))
+    return [p * (1 - 0.1 * 0.1) - change * relative / excess, arrays[1], rows, columns, each]
+
+
+def factored(shape: tuple[int, ...], dtype: Any) -> list[Array | None]:
+    """Parameter, gradient, and factors or a variance."""
+    rng = np.random.default_rng(0)
+    arrays = [np.array(rng.standard_normal(shape), dtype) for _ in range(2)]
+    if len(shape) < 2:
+        return [*arrays, None, None, np.array(rng.uniform(1, 2, shape), dtype)]
+    parts = [(*shape[:-1], 1), (*shape[:-2], 1, shape[-1])]
+    return [*arrays, *(np.array(rng.uniform(1, 2, part), dtype) for part in parts), None]
+
+
+SHAPES = [
+    (),
+    (5,),
+    (2 * step_blocks.BLOCK + 3,),
+    (7, 3),
+    (3, 300, 400),
+    (2, 1, 5, 4),
+    (3, step_blocks.BLOCK + 2),
+    (0, 4),
+]
+
+
+@pytest.mark.parametrize("maximize", [False, True])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_adafactor_is_its_formula(dtype: Any, shape: tuple[int, ...], maximize: bool) -> None:
+    arrays = factored(shape, dtype)
+    expected = adafactor(arrays, maximize) if np.prod(shape) else arrays
+    matrices.adafactor_step(*arrays, **FACTORED, maximize=maximize)
+    for mine, wanted in zip(arrays, expected, strict=True):
+        if mine is not None:
+            np.testing.assert_allclose(mine, wanted, rtol=2e-5 if dtype == np.float32 else 1e-12, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(70_000,), (90, 1000)], ids=str)
+def test_adafactor_in_other_layouts_and_16_bits(shape: tuple[int, ...]) -> None:
+    plain, odd = factored(shape, np.float32), factored(shape, np.float32)
+    odd = [None if a is None else np.repeat(a, 2, axis=-1)[..., ::2] for a in odd]
+    half = [None if a is None else a.astype(ml_dtypes.bfloat16) for a in plain]
+    full = [None if a is None else a.astype(np.float32) for a in half]
+    for arrays in (plain, odd, half, full):
+        matrices.adafactor_step(*arrays, **FACTORED, maximize=False)
+    for a, b, c, d in zip(plain, odd, half, full, strict=True):
+        if a is not None:
+            np.testing.assert_array_equal(a, b)
+            np.testing.assert_array_equal(c, d.astype(ml_dtypes.bfloat16))
