@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import dovetail
@@ -15,7 +17,7 @@ from dovetail_conformance.journal import Journal
 from dovetail_conformance.lean import left_out
 from dovetail_conformance.outcome import Row, merged
 from dovetail_conformance.replay import Models
-from dovetail_conformance.session import Session, dtypes_of, quiet, selected
+from dovetail_conformance.session import Session, dtypes_of, selected
 from dovetail_conformance.tables import EACH as EACH
 from dovetail_conformance.tables import ONCE as ONCE
 from dovetail_conformance.tables import PARTS as PARTS
@@ -161,10 +163,10 @@ def perform(session: Session, task: Task, note: Callable[[Cell, list[Row]], None
     """Do the cells of a task; ``note`` hears of each as soon as it is finished."""
     found, compilations = Done(), session.device.runtime.compilations
     if task.cells[0].op and task.cells[0].check not in PARTS:
-        found.origin = _origin(session, record(task.cells[0].op))
+        found.origin = session.known_origin(record(task.cells[0].op))
     for one in task.cells:
         begun, before = time.perf_counter(), compilations() or 0
-        rows = _rows(session.seeded(one.seed), one)
+        rows = _guarded(session.seeded(one.seed), one)
         for row in rows:
             row.origin, row.seed, row.part = found.origin, one.seed, one.part
             row.seconds = (time.perf_counter() - begun) / len(rows)
@@ -176,6 +178,17 @@ def perform(session: Session, task: Task, note: Callable[[Cell, list[Row]], None
     return found
 
 
+def _guarded(session: Session, one: Cell) -> list[Row]:
+    """The rows of a cell; a check that cannot even be carried out fails, and the run goes on."""
+    try:
+        return _rows(session, one)
+    except Exception as error:  # whatever a backend raises, wherever a check did not expect it
+        row = Row(one.op or one.check, one.dtype, one.check)
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        row.fail(f"the check ended with {type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})")
+        return [row]
+
+
 def _rows(session: Session, one: Cell) -> list[Row]:
     if one.check in WHOLE:
         return WHOLE[one.check](session)
@@ -183,15 +196,6 @@ def _rows(session: Session, one: Cell) -> list[Row]:
         return [PARTS[one.check].function(session, record(one.op), one.dtype, one.part)]
     row = cell(session, record(one.op), one.check, one.dtype)
     return [] if row is None else [row]
-
-
-def _origin(session: Session, op: Op) -> str:
-    dtypes = [d for d in dtypes_of(op) if session.supports(d)]
-    try:
-        with quiet():
-            return session.origin(op, dtypes[0]) if dtypes else ""
-    except Exception as error:  # the checks will say so, with the call
-        return f"none: {error}"
 
 
 def run(

@@ -32,6 +32,7 @@ class Session:
     other: Any = None
     """A device to compare with, cell by cell."""
     _flushes: dict[str, bool] = field(default_factory=dict)
+    _origins: dict[str, str] = field(default_factory=dict)
 
     @property
     def full(self) -> bool:
@@ -95,6 +96,19 @@ class Session:
         with dovetail.use_backend(self.device), quiet():
             args, params = one.fill(one.tensors(self.device))
             return str(plan_of(op, args, params).origin)
+
+    def known_origin(self, op: Op) -> str:
+        """What runs for the op in its first dtype that the device supports; why none does, where that is so."""
+        found = self._origins.get(op.name)
+        if found is None:
+            dtypes = [d for d in dtypes_of(op) if self.supports(d)]
+            try:
+                with quiet():
+                    found = self.origin(op, dtypes[0]) if dtypes else ""
+            except Exception as error:  # the checks will say so, with the call
+                found = f"none: {error}"
+            self._origins[op.name] = found
+        return found
 
     def row(self, op: Op, dtype: str, check: str) -> Row:
         """An empty row for a cell, with what runs there."""
