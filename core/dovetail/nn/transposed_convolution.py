@@ -52,12 +52,12 @@ class TransposedConvolution(Convolution):
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
         """Return the spread input; ``output_size`` is the wanted shape, with or without batch and channels."""
-        extra = self.output_padding if output_size is None else self._extra(input, list(output_size))
+        extra = self.output_padding if output_size is None else self._extra(input, output_size)
         return type(self).convolve(
             input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
         )
 
-    def _extra(self, input: Tensor, wanted: list[int]) -> tuple[int, ...]:
+    def _extra(self, input: Tensor, wanted: Sequence[int]) -> tuple[int, ...]:
         """Return the output padding that gives the wanted sizes."""
         lead = 2 if input.dim() == self.dims + 2 else 1
         given = wanted[lead:] if len(wanted) == lead + self.dims else wanted

@@ -46,8 +46,10 @@ def _wanted(name: str, dims: int, input: Tensor, output_size: Wanted) -> Shape:
     given = (output_size,) * dims if isinstance(output_size, int) or output_size is None else tuple(output_size)
     _check(name, dims, input)
     if len(given) != dims:
-        wrong = f"{name}: output_size must be {dims}" if dims > 1 else f"{name}() argument 'output_size' should "
-        raise ArgumentRuntimeError(f"{wrong}{'contain one int' if dims == 1 else ''} (got {len(given)}: {list(given)})")
+        wrong = f"{name}: output_size must be {dims} (got {list(given)})"
+        if dims == 1:
+            wrong = f"{name}() argument 'output_size' should contain one int (got {len(given)})"
+        raise ArgumentRuntimeError(wrong)
     if dims == 1 and given[0] is None:
         raise ArgumentTypeError(f"{name}(): argument 'output_size' must be tuple of ints, not NoneType")
     sizes = tuple(full if n is None else n for n, full in zip(given, input.shape[-dims:], strict=True))

@@ -53,6 +53,8 @@ def interpolate(
     >>> dovetail.nn.functional.interpolate(x, size=5, mode="linear", align_corners=True)
     tensor([[[0., 1., 2., 3., 4.]]])
     """
+    if input.dim() not in (3, 4, 5):
+        raise UnsupportedError(_unknown(input, mode))
     corners = _aligned(mode, align_corners)
     sizes, factors = _sizes(input, size, scale_factor)
     if recompute_scale_factor and size is not None:
@@ -124,9 +126,13 @@ def _check_mode(input: Tensor, mode: str, corners: bool, antialias: bool) -> Non
         return
     if dims in (1, 2, 3) and kind == "linear":
         raise UnsupportedError(f"Got {dims + 2}D input, but {mode} mode needs {allowed[0] + 2}D input")
-    raise UnsupportedError(
-        f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {dims + 2}D) for the modes: nearest | linear | "
-        f"bilinear | bicubic | trilinear | lanczos | area | nearest-exact (got {mode})"
+    raise UnsupportedError(_unknown(input, mode))
+
+
+def _unknown(input: Tensor, mode: str) -> str:
+    return (
+        f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {input.dim()}D) for the modes: nearest | linear "
+        f"| bilinear | bicubic | trilinear | lanczos | area | nearest-exact (got {mode})"
     )
 
 
