@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -70,6 +71,17 @@ def test_it_is_in_no_wheel_but_its_own() -> None:
     assert not [p for p in packages if "torch" in p]
     assert own["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == ["dovetail_torch"]
     assert own["tool"]["dovetail-backend"]["host-fallback"] == []
+
+
+def test_it_sees_nothing_of_dovetail_but_its_backend() -> None:
+    sources = sorted((HERE / "dovetail_torch").glob("*.py"))
+    assert len(sources) > 5
+    for path in sources:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] == "dovetail":
+                assert str(node.module).startswith("dovetail.backend"), f"{path.name} imports {node.module}"
+            elif isinstance(node, ast.Import):
+                assert not [a.name for a in node.names if a.name.partition(".")[0] == "dovetail"], path.name
 
 
 def test_its_devices() -> None:
