@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import dovetail
+
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-NAMES = ("overhead", "two_layer", "cnn", "optimizers", "chains", "imports")
+NAMES = ("overhead", "two_layer", "cnn", "optimizers", "dataloader", "chains", "imports")
 # The longest sum of products in a step, which bounds what a loss may be off by, relative to its terms.
 TERMS = {"two_layer": 1000, "cnn": 1568}
 # A compiled step runs eagerly, then is captured, then runs as a program.
@@ -42,7 +44,8 @@ def installed(contender: str) -> bool:
 
 # All but one compile with XLA or start processes.
 @pytest.mark.parametrize(
-    "name", [n if n in ("two_layer", "optimizers") else pytest.param(n, marks=pytest.mark.slow) for n in NAMES]
+    "name",
+    [n if n in ("two_layer", "optimizers", "dataloader") else pytest.param(n, marks=pytest.mark.slow) for n in NAMES],
 )
 def test_rows_come_out(name: str) -> None:
     if name == "imports" and not hasattr(os, "wait4"):
@@ -144,3 +147,17 @@ def test_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
         script().options_of(["overheads"])
     assert "no benchmark 'overheads'" in capsys.readouterr().err
     assert script().options_of(["cnn", "--quick"]).names == ["cnn"]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("kind", ["tensors", "rows", "arrays"])
+def test_loaders_give_the_peers_batches(kind: str, workers: int) -> None:
+    suite, peers = (importlib.import_module(f"{folder}.dataloader") for folder in ("suite", "peers"))
+    for contender, build in filter(lambda item: installed(item[0]), suite.contenders(kind, 300, workers).items()):
+        step = build()
+        assert step() == step() == 300, contender
+    images, classes = peers.problem(300)
+    data = dovetail.utils.data.DataLoader(peers.dataset(dovetail, kind, 300), 7, num_workers=workers)
+    found = list(data)
+    np.testing.assert_array_equal(np.concatenate([x.numpy() for x, _ in found]), images)
+    np.testing.assert_array_equal(np.concatenate([y.numpy() for _, y in found]), classes)

@@ -81,9 +81,11 @@ def _collate(batch: Sequence[Any], place: str) -> Any:
 
 
 def _stack(batch: Sequence[Tensor], place: str) -> Tensor:
-    _same_kind(batch, Tensor, place)
-    _same_shapes([tuple(tensor.shape) for tensor in batch], place)
-    return ops.stack(list(batch))
+    spec = batch[0]._spec
+    if not all(type(tensor) is Tensor and tensor._spec is spec for tensor in batch):
+        _same_kind(batch, Tensor, place)
+        _same_shapes([tuple(tensor.shape) for tensor in batch], place)
+    return ops.stack(batch)
 
 
 def _stack_arrays(batch: Sequence[np.ndarray[Any, Any]], place: str) -> Any:

@@ -167,8 +167,8 @@ class TensorColumns:
         self.length = len(dataset)
 
     def __call__(self, rows: Rows) -> list[Tensor]:
-        index = ops.from_numpy(_inside(rows, self.length))
-        return [tensor[index.to(tensor.device)] for tensor in self.tensors]
+        index = ops.from_numpy(_inside(rows, self.length) % self.length)  # negative ones count from the end
+        return [ops.index_select(tensor, 0, index.to(tensor.device)) for tensor in self.tensors]
 
 
 class SubsetColumns:
