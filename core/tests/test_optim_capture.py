@@ -145,3 +145,31 @@ def test_nothing_warns() -> None:
             w.grad = dovetail.zeros(2, 2)
             optimizer.step()
             assert bool(w.isfinite().all())
+
+
+@pytest.mark.parametrize(("name", "options"), [("SGD", {"momentum": 0.9}), ("Adam", {}), ("NAdam", {})])
+def test_one_compiled_program_follows_a_schedule(name: str, options: dict[str, Any]) -> None:
+    """A backend that compiles whole steps gets rate and momentum as inputs: one program, the eager trajectory."""
+    pytest.importorskip("jax", reason="the extra `jax` is not installed")
+    found = []
+    with dovetail.use_backend("jax"):
+        for compiled in (False, True):
+            w = dovetail.tensor([1.0, -2.0, 3.0], requires_grad=True)
+            optimizer = getattr(dovetail.optim, name)([w], lr=0.1, **options)
+            schedule = dovetail.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.5, total_steps=8)
+
+            def step(pull: dovetail.Tensor, w: Any = w, optimizer: Any = optimizer) -> dovetail.Tensor:
+                optimizer.zero_grad()
+                loss = ((w - pull) * (w - pull)).sum()
+                loss.backward()
+                optimizer.step()
+                return loss
+
+            run = dovetail.compile(step) if compiled else step
+            for i in range(6):
+                run(dovetail.tensor(float(i)))
+                schedule.step()
+            found.append(w.tolist())
+            if compiled:
+                assert sum(map(len, run.programs.values())) == 1
+    assert found[1] == pytest.approx(found[0], rel=1e-5, abs=1e-6)
