@@ -241,7 +241,10 @@ def _selector(pattern: Any) -> Callable[[Any], Any]:
 
 @table.binder(ops.basic_index)
 def _basic_index(call: Call) -> Kernel:
-    index = _selector(call.statics["pattern"])
+    pattern = call.statics["pattern"]
+    if pattern and pattern[0] == "int" and pattern[1:] == tuple((size, 1) for size in call.inputs[0].shape[1:]):
+        return lambda x, starts: x[starts[0], ...]  # one row; the dots keep a number an array
+    index = _selector(pattern)
     return lambda x, starts: x[index(starts)]
 
 

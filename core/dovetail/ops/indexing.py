@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -101,13 +101,31 @@ def _view_of(x: Tensor, items: Sequence[Any]) -> Tensor:
 
 def getitem(self: Tensor, index: Any) -> Tensor:
     """``x[index]``: a view for positions, slices, None and ``...``; a copy for tensors, lists and masks."""
-    found = _plain_index(index, self._spec.dims)
+    dims = self._spec.dims
+    if type(index) is int and dims:
+        zeros, pattern = _rows.get(dims) or _row_of(dims)
+        size = dims[0]
+        start = index if 0 <= index < size else position(index, size, 0)
+        return basic_index(self, (start, *zeros), pattern=pattern)
+    found = _plain_index(index, dims)
     if found is not None:
         return basic_index(self, found[0], pattern=found[1])
     items = _items(index)
     if all(map(_is_basic, items)):
         return _view_of(self, _without_ellipsis(items, self._spec.ndim))
     return _Advanced(self, items).read()
+
+
+_rows: Final[dict[tuple[int, ...], tuple[tuple[int, ...], tuple[Any, ...]]]] = {}
+"""For each shape, the positions behind the first and the pattern of ``x[i]``: what a loop over a dataset asks for."""
+MAX_ROWS: Final = 1024
+
+
+def _row_of(dims: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[Any, ...]]:
+    if len(_rows) >= MAX_ROWS:
+        _rows.clear()
+    found = _rows[dims] = (0,) * (len(dims) - 1), ("int", *((size, 1) for size in dims[1:]))
+    return found
 
 
 def _plain_index(index: Any, dims: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[Any, ...]] | None:
