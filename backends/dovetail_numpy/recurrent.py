@@ -50,12 +50,17 @@ def _before(values: Array, start: Array, batch_sizes: Sequence[int], reverse: bo
     return found
 
 
+def _turned(weight: Array) -> Array:
+    """The transposed weights in memory of their own: small products with a view of them take half as long again."""
+    return np.ascontiguousarray(widen(weight).T)
+
+
 def _sigmoid(x: Array) -> None:
     """1 / (1 + exp(-x)) in the place of x; exp may overflow to infinity."""
     np.negative(x, out=x)
     np.exp(x, out=x)
     x += 1
-    np.reciprocal(x, out=x)
+    np.divide(1, x, out=x)  # numpy.reciprocal takes twice the time
 
 
 def _slope_of_sigmoid(s: Array) -> Array:
@@ -86,7 +91,7 @@ def rnn(
     x: Array, h0: Array, weight: Array, *, batch_sizes: Sequence[int], reverse: bool, nonlinearity: str
 ) -> tuple[Array, Array]:
     """Return the outputs of all steps and the last state of ``h = f(x + W h)``."""
-    wide, turned = widen(x), widen(weight).T
+    wide, turned = widen(x), _turned(weight)
     h = widen(h0).copy()
     out = np.empty_like(wide)
     for start, rows in steps_of(batch_sizes, reverse):
@@ -142,7 +147,7 @@ def lstm(
     reverse: bool,
 ) -> tuple[Array, ...]:
     """Return outputs, last hidden and cell state, and for the gradient the gates and the cells of all steps."""
-    wide, turned, projection = widen(x), widen(weight).T, widen_optional(projection)
+    wide, turned, projection = widen(x), _turned(weight), widen_optional(projection)
     h, c = widen(h0).copy(), widen(c0).copy()
     size = c.shape[1]
     gates = np.empty_like(wide)
@@ -244,7 +249,7 @@ def gru(
     x: Array, h0: Array, weight: Array, bias: Array | None, *, batch_sizes: Sequence[int], reverse: bool
 ) -> tuple[Array, Array, Array]:
     """Return outputs and last state, and for the gradient r, z, n and the recurrent part of n."""
-    wide, turned, bias = widen(x), widen(weight).T, widen_optional(bias)
+    wide, turned, bias = widen(x), _turned(weight), widen_optional(bias)
     h = widen(h0).copy()
     size = h.shape[1]
     gates = np.empty((wide.shape[0], 4 * size), wide.dtype)

@@ -22,7 +22,7 @@ import timing
 if TYPE_CHECKING:
     from suite.outcome import Outcome, Row
 
-NAMES = ("overhead", "two_layer", "cnn", "optimizers", "dataloader", "chains", "imports")
+NAMES = ("overhead", "two_layer", "cnn", "lstm", "gpt", "optimizers", "dataloader", "chains", "imports")
 COLUMNS = ("what", "contender", "against", "median", "target", "")
 
 

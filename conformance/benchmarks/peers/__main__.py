@@ -26,9 +26,10 @@ def _steps(peers: Mapping[str, Callable[[], timing.Step]]) -> dict[str, timing.S
 
 
 def _training(program: str, rounds: int) -> None:
-    from peers import cnn, mlp, two_layer
+    from peers import cnn, gpt, lstm, mlp, two_layer
 
-    peers = {"two_layer": two_layer, "cnn": cnn, "mlp": mlp}[program].PEERS
+    programs = {"two_layer": two_layer, "cnn": cnn, "lstm": lstm, "gpt": gpt, "mlp": mlp}
+    peers: Mapping[str, Callable[[], timing.Step]] = programs[program].PEERS
     print(f"\n{program}: one training step")
     print(timing.measure(_steps(peers), rounds=rounds).table(REFERENCE))
 
@@ -80,6 +81,8 @@ def main() -> None:
     programs: dict[str, Callable[[int], None]] = {
         "two_layer": partial(_training, "two_layer"),
         "cnn": partial(_training, "cnn"),
+        "lstm": partial(_training, "lstm"),
+        "gpt": partial(_training, "gpt"),
         "mlp": partial(_training, "mlp"),
         "overhead": _overhead,
         "chains": _chains,

@@ -48,8 +48,10 @@ def jax_cross_entropy(logits: Any, y: Any) -> Any:
     return -jnp.take_along_axis(rows, y[:, None], axis=1).mean()
 
 
-def jax_step(loss_of: Callable[..., Any], start: Sequence[Array], x: Any, y: Any) -> Callable[[], float]:
-    """Jit a whole Adam step; the state is donated, the learning rate stays an argument."""
+def jax_step(
+    loss_of: Callable[..., Any], start: Sequence[Array], x: Any, y: Any, decay: float = 0.0
+) -> Callable[[], float]:
+    """Jit a whole step of Adam, or with ``decay`` of AdamW; the state is donated, the learning rate an argument."""
     jax = import_module("jax")
     jnp = import_module("jax.numpy")
 
@@ -61,7 +63,10 @@ def jax_step(loss_of: Callable[..., Any], start: Sequence[Array], x: Any, y: Any
         squares = tuple(BETA2 * v + (1 - BETA2) * g * g for v, g in zip(squares, grads))
         size = rate / (1 - BETA1**steps)
         root = jnp.sqrt(1 - BETA2**steps)
-        parameters = tuple(p - size * m / (jnp.sqrt(v) / root + EPS) for p, m, v in zip(parameters, means, squares))
+        kept = 1 - rate * decay
+        parameters = tuple(
+            p * kept - size * m / (jnp.sqrt(v) / root + EPS) for p, m, v in zip(parameters, means, squares)
+        )
         return (parameters, means, squares, steps), loss
 
     program = jax.jit(update, donate_argnums=0)
