@@ -264,7 +264,7 @@ unmoved.vjp(input=lambda g: g, other=_nothing)
 
 def _steps(like: Tensor, size: int, align_corners: bool) -> Tensor:
     """Where the pixels of one dimension lie between -1 and 1."""
-    at = iota(like.new_zeros(()), size)
+    at = iota(like.new_zeros(()), size).to(like.dtype)
     if align_corners:
         return at * (2 / (size - 1)) - 1 if size > 1 else at
     return (at * 2 + (1 - size)) / size
