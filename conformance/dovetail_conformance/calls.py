@@ -82,14 +82,21 @@ class Invocation:
         """The host arrays by name."""
         return dict(zip(self.names, self.hosts, strict=True))
 
+    def program(self, device: Any) -> str:
+        """A program that makes the call on a device and prints the results."""
+        lines = ["import dovetail as torch", "from math import inf, nan", ""]
+        for name, host in self.inputs.items():
+            kind = f"torch.{host.dtype.name}, device={str(device)!r}"
+            lines.append(f"{name} = torch.tensor({host.tolist()!r}, dtype={kind}).reshape({host.shape})")
+        lines += [f"with torch.use_backend({str(device)!r}):", f"    print({self.expression})"]
+        return "\n".join(lines)
+
     def __str__(self) -> str:
         shapes = ", ".join(f"{h.dtype.name}{list(h.shape)}" for h in self.hosts)
         return f"{self.expression} with {shapes}" if self.hosts else self.expression
 
 
-def invocation(
-    op: Op, sample: Sample | ErrorSample, dtype: str, seed: int, *, ties: bool = False
-) -> Invocation:
+def invocation(op: Op, sample: Sample | ErrorSample, dtype: str, seed: int, *, ties: bool = False) -> Invocation:
     """A sample with values drawn for a dtype and a seed."""
     start = zlib.crc32(f"{op.name} {sample.args}".encode()) + seed * 2**33
     hosts = [draw.draw(a, dtype, start + i, ties=ties) for i, a in enumerate(args_of(sample))]

@@ -145,9 +145,4 @@ def _inputs(inv: Invocation, shape: tuple[int, ...], place: tuple[Any, ...]) -> 
 
 def _snippet(session: Session, inv: Invocation) -> str:
     """A program that makes the call on both devices."""
-    lines = ["import dovetail as torch", ""]
-    lines += [f"given_{n} = torch.tensor({h.tolist()!r}, dtype=torch.{h.dtype.name})" for n, h in inv.inputs.items()]
-    lines.append(f"for device in ({str(session.device)!r}, {str(session.other)!r}):")
-    lines += [f"    {n} = given_{n}.to(device)" for n in inv.inputs]
-    lines += ["    with torch.use_backend(device):", f"        print(device, {inv.expression})"]
-    return "\n".join(lines).replace("nan", "float('nan')").replace("inf,", "float('inf'),")
+    return f"{inv.program(session.device)}\n\n{inv.program(session.other)}"

@@ -68,19 +68,19 @@ def judge_call(session: Session, row: Row, inv: Invocation) -> None:
     """Judge every result of one call."""
     try:
         with quiet():
-            got = inv.on(session.device)
+            got = [array(t) for t in inv.on(session.device)]
             wanted = expected(session, inv)
     except (CaptureError, Unknown) as error:
         row.fail(f"{inv.op.name}: the suite has no reference for this call: {error}")
         return
     except Exception as error:  # whatever a backend raises is a failure of the cell and not of the run
-        row.fail(f"{inv}: {type(error).__name__}: {error}")
+        row.fail(f"{inv}: {type(error).__name__}: {error}", snippet=inv.program(session.device))
         return
     if len(got) != len(wanted):
         row.fail(f"{inv}: {len(got)} results instead of {len(wanted)}")
         return
-    for i, (t, right) in enumerate(zip(got, wanted, strict=True)):
-        row.take(right.judge(array(t), inv, session.device, i))
+    for i, (result, right) in enumerate(zip(got, wanted, strict=True)):
+        row.take(right.judge(result, inv, session.device, i))
 
 
 def _wide(session: Session, op: Op, dtype: str) -> Iterator[Invocation]:
