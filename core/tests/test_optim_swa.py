@@ -131,3 +131,34 @@ def test_swalr_refuses_mistakes() -> None:
         dovetail.optim.swa_utils.SWALR(optimizer, 0.1, anneal_epochs=-1)
     with pytest.raises(ValueError, match="same length"):
         dovetail.optim.swa_utils.SWALR(optimizer, [0.1, 0.2])
+
+
+@pytest.mark.parametrize("form", ["mean", "ema", "ema of lists"])
+@pytest.mark.parametrize("backend", ["numpy", "jax"])
+def test_an_average_inside_a_compiled_step(backend: str, form: str) -> None:
+    """The first point is taken as it is, also by a program that was captured before it."""
+    if backend == "jax":
+        pytest.importorskip("jax", reason="the extra `jax` is not installed")
+    utils = dovetail.optim.swa_utils
+    options = {
+        "mean": {},
+        "ema": {"avg_fn": utils.get_ema_avg_fn(0.5)},
+        "ema of lists": {"multi_avg_fn": utils.get_ema_multi_avg_fn(0.5)},
+    }[form]
+    with dovetail.use_backend(backend):
+        model = dovetail.nn.Linear(1, 1, bias=False)
+        average = utils.AveragedModel(model, **options)
+        with dovetail.no_grad():
+            average.module.weight.fill_(100.0)
+
+        @dovetail.no_grad()
+        def step(value: dovetail.Tensor) -> dovetail.Tensor:
+            model.weight.copy_(value.reshape(1, 1))
+            average.update_parameters(model)
+            return value
+
+        program = dovetail.program.capture(step, dovetail.tensor(0.0))
+        for value in (1.0, 2.0, 6.0):
+            program(dovetail.tensor(value))
+        assert average.n_averaged.item() == 3
+        assert average.module.weight.item() == pytest.approx(3.0 if form == "mean" else 3.75)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from dovetail import dtypes, ops
 from dovetail.autograd.mode import no_grad
+from dovetail.dispatch.state import tracing
 from dovetail.errors import ArgumentError
 from dovetail.nn.module import Module
 from dovetail.nn.normalization import BatchNorm
@@ -137,7 +138,12 @@ class AveragedModel(Module):
         """Take the present parameters of a model into the average."""
         averages = [t.detach() for t in self._members(self.module)]
         current = [t.detach().to(a.device) for a, t in zip(averages, self._members(model), strict=False)]
-        if int(self.n_averaged) == 0:
+        if tracing.get() is not None:
+            # a program has no value to decide by: it computes the average and takes the point where it is the first
+            self._average(averages, current)
+            for average, t in zip(averages, current, strict=False):
+                average.copy_(ops.where(self.n_averaged.to(average.device) == 0, t, average))
+        elif int(self.n_averaged) == 0:
             for average, t in zip(averages, current, strict=False):
                 average.copy_(t)
         else:
