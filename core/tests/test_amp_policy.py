@@ -17,9 +17,6 @@ from dovetail.record.op import Op
 from dovetail.record.samples import Sample
 
 SAMPLED = [op for op in registry.ops() if op.samples is not None and not op.internal]
-KEPT = {"pad": "PyTorch widens reflecting and replicating pads, which only copy"}
-"""Ops whose dtype differs on purpose, and why."""
-
 MACROS = {
     "AT_FORALL_LOWER_PRECISION_FP": "lower",
     "AT_FORALL_FP32": "float32",
@@ -78,8 +75,6 @@ def kinds(result: Any) -> list[str]:
 def test_results_have_the_dtypes_of_pytorchs_cpu_autocast(oracle: Any, op: Op, given: str) -> None:
     if oracle.function(op.name) is None:
         pytest.skip(f"PyTorch has no {op.name}")
-    if op.name in KEPT:
-        pytest.skip(KEPT[op.name])
     compared = 0
     for sample in floating_samples(op):
         dtype = "float32" if given == "mixed" else given

@@ -86,7 +86,6 @@ def max_pool3d(
     samples=calls(*_MAX_CASES, errors=_MAX_ERRORS),
     agree=Agree.exact(signed_zero=False),
     backward_name="MaxPool3DWithIndicesBackward0",
-    autocast={"cpu": "float32"},
 )
 def max_pool3d_with_indices(
     input: Tensor,
