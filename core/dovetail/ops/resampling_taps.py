@@ -68,7 +68,8 @@ def cubic_weights(t: Any, a: float) -> list[Any]:
 
 
 def _triangle(x: Array) -> Array:
-    return np.maximum(1 - np.abs(x), 0)
+    found: Array = np.maximum(1 - np.abs(x), 0)
+    return found
 
 
 def _keys(x: Array) -> Array:
@@ -100,7 +101,7 @@ def _pace(how: Sampling, kind: Any) -> Any:
 
 
 def _nearest(how: Sampling) -> Taps:
-    kind = np.float32 if how.single else np.float64
+    kind: Any = np.float32 if how.single else np.float64
     at = np.arange(how.after).astype(kind)
     if how.kind == "nearest-exact":
         at = at + kind(0.5)
@@ -118,7 +119,8 @@ def _centres(how: Sampling) -> Array:
     """Where each result lies among the elements."""
     pace = _pace(how, np.float64)
     at = np.arange(how.after, dtype=np.float64)
-    return at * pace if how.align_corners else (at + 0.5) * pace - 0.5
+    centres: Array = at * pace if how.align_corners else (at + 0.5) * pace - 0.5
+    return centres
 
 
 def _linear(how: Sampling) -> Taps:

@@ -30,7 +30,8 @@ def _lp_pool(
         return -largest(-input.abs(), kernel_size, stride, 0, 1, ceil_mode)  # type: ignore[no-any-return]  # the same
     powers: Tensor = mean(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
     count = math.prod(repeated(kernel_size, dims))
-    return (ops.sign(powers) * ops.relu(powers.abs()) * count).pow(1.0 / norm_type)
+    norms: Tensor = (ops.sign(powers) * ops.relu(powers.abs()) * count).pow(1.0 / norm_type)
+    return norms
 
 
 def lp_pool1d(
