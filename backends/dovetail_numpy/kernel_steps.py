@@ -12,62 +12,35 @@ from dovetail_numpy import optimizers, optimizers_matrices, optimizers_moments, 
 
 table: Final = KernelTable()
 
-Step = Callable[..., None]
 
-
-def _enter(op: Any, step: Step, names: tuple[str, ...]) -> None:
+def _enter(op: Any, step: Callable[..., None], names: tuple[str, ...], without: tuple[str, ...] = ()) -> None:
     """Register a step in place under an op: ``step(*arrays, *numbers by name, **flags)``.
 
-    The arrays are those that the op updates and the gradient, in the op's order.
+    The arrays are the op's, but for its numbers, which ``names`` names, and the step count: that is moved on and given
+    as ``step``. ``without`` are numbers that the formula has no use for. Weight decay that is not asked for is 0.
     """
     updates: tuple[int, ...] = op.record.updates
+    counted = "step" in op.record.input_names
 
-    def kernel(*arrays: Array | None, out: tuple[Array, ...] | None = None, **flags: Any) -> Any:
+    def kernel(*arrays: Any, out: tuple[Array, ...] | None = None, decayed: bool = True, **flags: Any) -> Any:
         *state, numbers = arrays
-        assert numbers is not None, "every step has numbers"
         present = [i for i in updates if state[i] is not None]
         own = out if out is not None else tuple(np.array(state[i], order="C", copy=True) for i in present)
         for i, array in zip(present, own, strict=True):
             state[i] = array
-        step(*state, **dict(zip(names, numbers.tolist(), strict=True)), **flags)
+        options = dict(zip(names, numbers.tolist(), strict=True))
+        if counted:
+            count = state.pop()
+            count += 1
+            options["step"] = float(count)
+        if not decayed:
+            options["weight_decay"] = 0.0
+        for name in without:
+            del options[name]
+        step(*state, **options, **flags)
         return own if len(own) > 1 else own[0]
 
     table(op, out=True)(kernel)
-
-
-def _counted(step: Step) -> Step:
-    """A step whose last array counts the steps: it is one larger before the rest is done."""
-
-    def counted(*arrays: Array, **options: Any) -> None:
-        *rest, count = arrays
-        count += 1
-        step(*rest, step=float(count), **options)
-
-    return counted
-
-
-def _undecayed(step: Step) -> Step:
-    """A step that is told whether weight decay is asked for, by leaving it at nothing where it is not."""
-
-    def undecayed(*arrays: Array, weight_decay: float, decayed: bool, **options: Any) -> None:
-        step(*arrays, weight_decay=weight_decay if decayed else 0.0, **options)
-
-    return undecayed
-
-
-def _rprop(*arrays: Array, lr: float, step: float, **options: Any) -> None:
-    """The learning rate is but the first step size, which the state has already."""
-    optimizers_scales.rprop_step(*arrays, **options)
-
-
-def _adadelta(*arrays: Array, step: float, **options: Any) -> None:
-    """Adadelta counts its steps for nothing."""
-    optimizers_scales.adadelta_step(*arrays, **options)
-
-
-def _rmsprop(*arrays: Array, step: float, **options: Any) -> None:
-    """RMSprop counts its steps for nothing."""
-    optimizers_scales.rmsprop_step(*arrays, **options)
 
 
 def _asgd(
@@ -81,21 +54,17 @@ def _asgd(
 
 
 _ADAM = ("lr", "beta1", "beta2", "eps", "weight_decay")
+_RPROP = ("lr", "shrink", "grow", "smallest", "largest")
+_FACTORS = ("lr", "beta2_decay", "eps1", "eps2", "d", "weight_decay")
 
-_enter(ops.sgd_step, _undecayed(optimizers.sgd_step), ("lr", "momentum", "dampening", "weight_decay"))
-_enter(ops.adam_step, _undecayed(_counted(optimizers.adam_step)), _ADAM)
-_enter(ops.nadam_step, _undecayed(_counted(optimizers_moments.nadam_step)), (*_ADAM, "momentum_decay"))
-_enter(ops.radam_step, _undecayed(_counted(optimizers_moments.radam_step)), _ADAM)
-_enter(ops.adamax_step, _undecayed(_counted(optimizers_moments.adamax_step)), _ADAM)
-_enter(
-    ops.adagrad_step, _undecayed(_counted(optimizers_scales.adagrad_step)), ("lr", "lr_decay", "eps", "weight_decay")
-)
-_enter(ops.adadelta_step, _undecayed(_counted(_adadelta)), ("lr", "rho", "eps", "weight_decay"))
-_enter(ops.rmsprop_step, _undecayed(_counted(_rmsprop)), ("lr", "alpha", "eps", "weight_decay", "momentum"))
-_enter(ops.rprop_step, _counted(_rprop), ("lr", "shrink", "grow", "smallest", "largest"))
-_enter(ops.asgd_step, _undecayed(_counted(_asgd)), ("lr", "lambd", "alpha", "t0", "weight_decay"))
-_enter(
-    ops.adafactor_step,
-    _counted(optimizers_matrices.adafactor_step),
-    ("lr", "beta2_decay", "eps1", "eps2", "d", "weight_decay"),
-)
+_enter(ops.sgd_step, optimizers.sgd_step, ("lr", "momentum", "dampening", "weight_decay"))
+_enter(ops.adam_step, optimizers.adam_step, _ADAM)
+_enter(ops.nadam_step, optimizers_moments.nadam_step, (*_ADAM, "momentum_decay"))
+_enter(ops.radam_step, optimizers_moments.radam_step, _ADAM)
+_enter(ops.adamax_step, optimizers_moments.adamax_step, _ADAM)
+_enter(ops.adagrad_step, optimizers_scales.adagrad_step, ("lr", "lr_decay", "eps", "weight_decay"))
+_enter(ops.adadelta_step, optimizers_scales.adadelta_step, ("lr", "rho", "eps", "weight_decay"), without=("step",))
+_enter(ops.rmsprop_step, optimizers_scales.rmsprop_step, ("lr", "alpha", "eps", "weight_decay", "momentum"), ("step",))
+_enter(ops.rprop_step, optimizers_scales.rprop_step, _RPROP, without=("lr", "step"))
+_enter(ops.asgd_step, _asgd, ("lr", "lambd", "alpha", "t0", "weight_decay"))
+_enter(ops.adafactor_step, optimizers_matrices.adafactor_step, _FACTORS)
