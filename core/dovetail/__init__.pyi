@@ -13,6 +13,7 @@ from dovetail.ops.convolution_arguments import Size as _Size2
 from dovetail.ops.creation import Place as _Place
 from dovetail.ops.definition import Number as _Number
 from dovetail.ops.diagonal import Place as _Place2
+from dovetail.ops.floating_parts import MantissaExponent as _MantissaExponent
 from dovetail.ops.pooling import Size as _Size
 from dovetail.ops.rearrangement import Dims as _Dims2
 from dovetail.ops.reduction import Dims as _Dims
@@ -29,6 +30,7 @@ from dovetail import func as func
 from dovetail import nn as nn
 from dovetail import ops as ops
 from dovetail import optim as optim
+from dovetail import profiler as profiler
 from dovetail import random as random
 from dovetail import saving as saving
 from dovetail import utils as utils
@@ -86,6 +88,7 @@ from dovetail.dtypes import uint64 as uint64
 from dovetail.dtypes import uint8 as uint8
 from dovetail.limits import finfo as finfo
 from dovetail.limits import iinfo as iinfo
+from dovetail.nn.summary import summary as summary
 from dovetail.printing import set_printoptions as set_printoptions
 from dovetail.program.compiled import compile as compile
 from dovetail.random.generator import Generator as Generator
@@ -277,6 +280,15 @@ def baddbmm(
     alpha: _Number = 1,
 ) -> Tensor:
     """``beta * input + alpha * (batch1 @ batch2)`` of batches of matrices."""
+def bartlett_window(
+    window_length: builtins.int,
+    periodic: builtins.bool = True,
+    *,
+    dtype: _Any = None,
+    device: _Any = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """A triangle: ``1 - abs(2 t - 1)`` for t from 0 to 1."""
 def batch_norm(
     input: Tensor,
     running_mean: Tensor | None,
@@ -314,12 +326,25 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: builtins.i
     """How often each non-negative integer occurs in a vector, or the sum of its weights."""
 def bitwise_and(input: Tensor, other: Tensor | _Number) -> Tensor:
     """Bits set in both elements of each pair; logical and for bools."""
+def bitwise_left_shift(input: Tensor, other: Tensor | _Number) -> Tensor:
+    """The bits of each integer moved ``other`` places up: ``input * 2**other`` in the type."""
 def bitwise_not(input: Tensor) -> Tensor:
     """Every bit of each element turned; logical not for bools."""
 def bitwise_or(input: Tensor, other: Tensor | _Number) -> Tensor:
     """Bits set in one of the elements of each pair; logical or for bools."""
+def bitwise_right_shift(input: Tensor, other: Tensor | _Number) -> Tensor:
+    """The bits of each integer moved ``other`` places down: ``input / 2**other`` rounded down."""
 def bitwise_xor(input: Tensor, other: Tensor | _Number) -> Tensor:
     """Bits set in exactly one of the elements of each pair; logical xor for bools."""
+def blackman_window(
+    window_length: builtins.int,
+    periodic: builtins.bool = True,
+    *,
+    dtype: _Any = None,
+    device: _Any = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """``0.42 - 0.5 cos(2 pi t) + 0.08 cos(4 pi t)`` for t from 0 to 1."""
 def block_diag(*tensors: Tensor) -> Tensor:
     """The matrices along the diagonal of a larger one, zeros elsewhere."""
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
@@ -464,6 +489,8 @@ def copy_to(input: Tensor, *, device: _Device) -> Tensor:
     """The same values on another device, of any backend; the gradient comes back to the device of the input."""
 def copysign(input: Tensor, other: Tensor | _Number) -> Tensor:
     """The size of each element of ``input`` with the sign of ``other``; integers become floating."""
+def corrcoef(input: Tensor) -> Tensor:
+    """Pearson's correlation coefficients of the rows, which are variables; each is at most 1 in size."""
 def cos(input: Tensor) -> Tensor:
     """Cosine of each element, in radians."""
 def cosh(input: Tensor) -> Tensor:
@@ -485,6 +512,14 @@ def cosine_similarity(
     """``x1 . x2 / (max(|x1|, eps) max(|x2|, eps))`` along a dimension of the common shape."""
 def count_nonzero(input: Tensor, dim: _Dims = None) -> Tensor:
     """How many elements are not zero."""
+def cov(
+    input: Tensor,
+    *,
+    correction: builtins.int = 1,
+    fweights: Tensor | None = None,
+    aweights: Tensor | None = None,
+) -> Tensor:
+    """The covariances of the rows, which are variables, over the columns, which are observations."""
 def cross(input: Tensor, other: Tensor, dim: builtins.int | None = None) -> Tensor:
     """The vector product along a dimension of size 3: the first one, if none is named."""
 def cross_entropy(
@@ -504,6 +539,14 @@ def cumprod(input: Tensor, dim: builtins.int, *, dtype: _Dtype | None = None) ->
     """Product of all elements up to each one along a dimension; integers and bools multiply in int64."""
 def cumsum(input: Tensor, dim: builtins.int, *, dtype: _Dtype | None = None) -> Tensor:
     """Sum of all elements up to each one along a dimension; integers and bools add up in int64."""
+def cumulative_trapezoid(
+    y: Tensor,
+    x: Tensor | None = None,
+    *,
+    dx: _Number = 1,
+    dim: builtins.int = -1,
+) -> Tensor:
+    """The integrals up to each sample but the first, by the trapezoidal rule."""
 def deg2rad(input: Tensor) -> Tensor:
     """Degrees as radians."""
 def diag(input: Tensor, diagonal: builtins.int = 0) -> Tensor:
@@ -635,6 +678,8 @@ def fmod(input: Tensor, other: Tensor | _Number) -> Tensor:
     """Remainder with the sign of the dividend: ``fmod(-7, 3)`` is -1."""
 def frac(input: Tensor) -> Tensor:
     """The fraction of each element, with its sign: ``x - trunc(x)``."""
+def frexp(input: Tensor) -> _MantissaExponent:
+    """Each number as ``mantissa * 2**exponent`` with a mantissa from 0.5 to below 1 in size, and an int32 exponent."""
 def from_dlpack(ext_tensor: _Any, *, device: builtins.str | _Device | None = None) -> Tensor:
     """Make a tensor of another library's array on the CPU, with the value that it has now."""
 def from_numpy(ndarray: _numpy.ndarray[_Any, _Any]) -> Tensor:
@@ -698,6 +743,26 @@ def group_norm(
     """``(x - mean) / sqrt(var + eps) * weight + bias`` over groups of channels of each sample."""
 def gt(input: Tensor, other: Tensor | _Number) -> Tensor:
     """Whether the left element of each pair is greater."""
+def hamming_window(
+    window_length: builtins.int,
+    periodic: builtins.bool = True,
+    alpha: builtins.float = 0.54,
+    beta: builtins.float = 0.46,
+    *,
+    dtype: _Any = None,
+    device: _Any = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """``alpha - beta cos(2 pi t)`` for t from 0 to 1."""
+def hann_window(
+    window_length: builtins.int,
+    periodic: builtins.bool = True,
+    *,
+    dtype: _Any = None,
+    device: _Any = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """``(1 - cos(2 pi t)) / 2`` for t from 0 to 1."""
 def hardshrink(input: Tensor, lambd: builtins.float = 0.5) -> Tensor:
     """Each element where it is outside ``[-lambd, lambd]`` (or NaN), 0 elsewhere."""
 def hardsigmoid(input: Tensor) -> Tensor:
@@ -730,6 +795,8 @@ def huber_loss(
     """``(x - y)**2 / 2`` where ``abs(x - y) <= delta``, ``delta * (abs(x - y) - delta / 2)`` elsewhere."""
 def hypot(input: Tensor, other: Tensor) -> Tensor:
     """sqrt(x^2 + y^2) of each pair, without overflow on the way; its gradient at (0, 0) is NaN."""
+def i0(input: Tensor) -> Tensor:
+    """The modified Bessel function of the first kind of order 0."""
 def index_add(
     input: Tensor,
     dim: builtins.int,
@@ -807,6 +874,22 @@ def isinf(input: Tensor) -> Tensor:
     """Whether each element is an infinity."""
 def isnan(input: Tensor) -> Tensor:
     """Whether each element is NaN."""
+def isneginf(input: Tensor) -> Tensor:
+    """Whether each element is negative infinity."""
+def isposinf(input: Tensor) -> Tensor:
+    """Whether each element is positive infinity."""
+def isreal(input: Tensor) -> Tensor:
+    """Whether each element has no imaginary part: always, as no dtype has one."""
+def kaiser_window(
+    window_length: builtins.int,
+    periodic: builtins.bool = True,
+    beta: builtins.float = 12.0,
+    *,
+    dtype: _Any = None,
+    device: _Any = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """``I0(beta sqrt(1 - (2 t - 1)**2)) / I0(beta)`` for t from 0 to 1."""
 def kl_div(
     input: Tensor,
     target: Tensor,
@@ -989,6 +1072,8 @@ def mish(input: Tensor) -> Tensor:
     """``x * tanh(softplus(x))`` (arXiv:1908.08681)."""
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """Product of two matrices."""
+def mode(input: Tensor, dim: builtins.int = -1, keepdim: builtins.bool = False) -> _ValuesIndices:
+    """The most frequent value along a dimension, the smallest of several, with the last position that it has."""
 def moveaxis(
     input: Tensor,
     source: builtins.int | _Sequence[builtins.int],
@@ -1054,6 +1139,15 @@ def nanmean(
     """Mean over dimensions of the elements that are not NaN."""
 def nanmedian(input: Tensor, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> _Any:
     """As ``median``, of the elements that are not NaN."""
+def nanquantile(
+    input: Tensor,
+    q: Tensor | _Number,
+    dim: builtins.int | None = None,
+    keepdim: builtins.bool = False,
+    *,
+    interpolation: builtins.str = 'linear',
+) -> Tensor:
+    """The :func:`quantile` of the elements that are no nan."""
 def nansum(
     input: Tensor,
     dim: _Dims = None,
@@ -1179,6 +1273,15 @@ def prod(
     """Product over dimensions (all by default); integers and bools multiply in int64, an empty product is 1."""
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: builtins.bool = False) -> Tensor:
     """A copy of the tensor with elements put at positions of the flat tensor, or added there."""
+def quantile(
+    input: Tensor,
+    q: Tensor | _Number,
+    dim: builtins.int | None = None,
+    keepdim: builtins.bool = False,
+    *,
+    interpolation: builtins.str = 'linear',
+) -> Tensor:
+    """The value below which a fraction ``q`` of the elements lies, along a dimension or of all; nan if one is nan."""
 def rad2deg(input: Tensor) -> Tensor:
     """Radians as degrees."""
 def rand(
@@ -1253,6 +1356,8 @@ def relu6(input: Tensor) -> Tensor:
     """Each element limited to [0, 6]; the gradient at both edges is 0."""
 def remainder(input: Tensor, other: Tensor | _Number) -> Tensor:
     """Remainder with the sign of the divisor: ``remainder(-7, 3)`` is 2."""
+def renorm(input: Tensor, p: _Number, dim: builtins.int, maxnorm: _Number) -> Tensor:
+    """Each slice along a dimension scaled down so that its p-norm is at most ``maxnorm``."""
 def repeat(input: Tensor, *repeats: builtins.int | _Sequence[builtins.int]) -> Tensor:
     """A copy of the tensor so many times along each dimension; more numbers than dimensions make new ones."""
 def repeat_interleave(
@@ -1349,6 +1454,8 @@ def silu(input: Tensor) -> Tensor:
     """``x * sigmoid(x)``, also known as swish (arXiv:1606.08415)."""
 def sin(input: Tensor) -> Tensor:
     """Sine of each element, in radians."""
+def sinc(input: Tensor) -> Tensor:
+    """``sin(pi x) / (pi x)``, which is 1 at 0."""
 def sinh(input: Tensor) -> Tensor:
     """Hyperbolic sine of each element."""
 def slice_scatter(
@@ -1481,6 +1588,10 @@ def trace(input: Tensor) -> Tensor:
     """Sum of the main diagonal of a matrix."""
 def transpose(input: Tensor, dim0: builtins.int, dim1: builtins.int) -> Tensor:
     """Two dimensions exchanged, sharing storage."""
+def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: _Number = 1, dim: builtins.int = -1) -> Tensor:
+    """The integral of samples by the trapezoidal rule along a dimension, at places ``x`` or with steps ``dx``."""
+def trapz(y: Tensor, x: Tensor | None = None, *, dx: _Number = 1, dim: builtins.int = -1) -> Tensor:
+    """The :func:`trapezoid` under its older name."""
 def tril(input: Tensor, diagonal: builtins.int = 0) -> Tensor:
     """Matrices with zeros above a diagonal."""
 def tril_indices(
@@ -1546,6 +1657,8 @@ def unique_consecutive(
     """The first of each run of equal elements (or slices of ``dim``); on request runs of each and lengths."""
 def unsqueeze(input: Tensor, dim: builtins.int) -> Tensor:
     """With a dimension of size 1 at ``dim``."""
+def vander(x: Tensor, N: builtins.int | None = None, increasing: builtins.bool = False) -> Tensor:
+    """The powers of each element as the columns of a matrix, the highest first unless ``increasing``."""
 def var(
     input: Tensor,
     dim: _Any = None,

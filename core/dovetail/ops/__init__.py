@@ -16,7 +16,7 @@ from typing import Any
 from dovetail.contract import discovery
 
 # Some of their methods are looked up by Python itself, on the type: operators, conversions, the data model.
-from dovetail.ops import arithmetic, comparison, contraction, creation, dlpack, indexing, values  # noqa: F401
+from dovetail.ops import arithmetic, comparison, contraction, creation, dlpack, indexing, shifts, values  # noqa: F401
 from dovetail.ops._homes import FAMILIES, METHODS
 from dovetail.ops.deferred import defer_methods
 from dovetail.record import registry

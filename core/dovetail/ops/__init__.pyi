@@ -62,6 +62,8 @@ from dovetail.ops.batch_normalization import batch_norm_by_batch as batch_norm_b
 from dovetail.ops.batch_normalization import batch_norm_by_statistics as batch_norm_by_statistics
 from dovetail.ops.batch_normalization import instance_norm as instance_norm
 from dovetail.ops.batch_normalization import move_statistics as move_statistics
+from dovetail.ops.bessel import i0 as i0
+from dovetail.ops.bessel import i1 as i1
 from dovetail.ops.casting import cast as cast
 from dovetail.ops.casting import clone as clone
 from dovetail.ops.casting import copy_to as copy_to
@@ -111,6 +113,8 @@ from dovetail.ops.counting import histc as histc
 from dovetail.ops.counting import isin as isin
 from dovetail.ops.counting import unique as unique
 from dovetail.ops.counting import unique_consecutive as unique_consecutive
+from dovetail.ops.covariance import corrcoef as corrcoef
+from dovetail.ops.covariance import cov as cov
 from dovetail.ops.creation import arange as arange
 from dovetail.ops.creation import as_tensor as as_tensor
 from dovetail.ops.creation import asarray as asarray
@@ -156,6 +160,11 @@ from dovetail.ops.dropout import masked_scale as masked_scale
 from dovetail.ops.einsum import contract as contract
 from dovetail.ops.einsum import einsum as einsum
 from dovetail.ops.einsum import tensordot as tensordot
+from dovetail.ops.elementary import isneginf as isneginf
+from dovetail.ops.elementary import isposinf as isposinf
+from dovetail.ops.elementary import isreal as isreal
+from dovetail.ops.elementary import renorm as renorm
+from dovetail.ops.elementary import sinc as sinc
 from dovetail.ops.embedding import embedding as embedding
 from dovetail.ops.embedding import embedding_backward as embedding_backward
 from dovetail.ops.embedding import one_hot as one_hot
@@ -174,6 +183,8 @@ from dovetail.ops.exponential import rsqrt as rsqrt
 from dovetail.ops.exponential import sigmoid as sigmoid
 from dovetail.ops.exponential import sqrt as sqrt
 from dovetail.ops.exponential import xlogy as xlogy
+from dovetail.ops.floating_parts import frexp as frexp
+from dovetail.ops.floating_parts import mantissa_and_exponent as mantissa_and_exponent
 from dovetail.ops.folding import col2im as col2im
 from dovetail.ops.folding import im2col as im2col
 from dovetail.ops.fractional_pooling import fractional_max_pool2d as fractional_max_pool2d
@@ -207,6 +218,11 @@ from dovetail.ops.information import is_tensor as is_tensor
 from dovetail.ops.information import numel as numel
 from dovetail.ops.information import result_type as result_type
 from dovetail.ops.information import typename as typename
+from dovetail.ops.integration import cumulative_trapezoid as cumulative_trapezoid
+from dovetail.ops.integration import trapezoid as trapezoid
+from dovetail.ops.integration import trapz as trapz
+from dovetail.ops.integration import unfold_dimension as unfold_dimension
+from dovetail.ops.integration import vander as vander
 from dovetail.ops.joining import atleast_1d as atleast_1d
 from dovetail.ops.joining import atleast_2d as atleast_2d
 from dovetail.ops.joining import atleast_3d as atleast_3d
@@ -293,6 +309,7 @@ from dovetail.ops.optimizer_steps import rprop_step as rprop_step
 from dovetail.ops.optimizer_steps import sgd_step as sgd_step
 from dovetail.ops.padding import constant_pad as constant_pad
 from dovetail.ops.padding import pad as pad
+from dovetail.ops.padding import repeating_pad as repeating_pad
 from dovetail.ops.placing import argwhere as argwhere
 from dovetail.ops.placing import index_fill as index_fill
 from dovetail.ops.placing import masked_scatter as masked_scatter
@@ -301,6 +318,10 @@ from dovetail.ops.placing import put_ as put_
 from dovetail.ops.placing import select_scatter as select_scatter
 from dovetail.ops.placing import slice_scatter as slice_scatter
 from dovetail.ops.placing import take as take
+from dovetail.ops.quantiles import mode as mode
+from dovetail.ops.quantiles import nanquantile as nanquantile
+from dovetail.ops.quantiles import quantile as quantile
+from dovetail.ops.quantiles import quantiles as quantiles
 from dovetail.ops.random import bernoulli as bernoulli
 from dovetail.ops.random import bernoulli_ as bernoulli_
 from dovetail.ops.random import bernoulli_each_from_words as bernoulli_each_from_words
@@ -404,6 +425,8 @@ from dovetail.ops.shape import unsqueeze as unsqueeze
 from dovetail.ops.shape import view as view
 from dovetail.ops.shape import view_as as view_as
 from dovetail.ops.shape import view_as_shape as view_as_shape
+from dovetail.ops.shifts import bitwise_left_shift as bitwise_left_shift
+from dovetail.ops.shifts import bitwise_right_shift as bitwise_right_shift
 from dovetail.ops.shuffling import channel_shuffle as channel_shuffle
 from dovetail.ops.shuffling import pixel_shuffle as pixel_shuffle
 from dovetail.ops.shuffling import pixel_unshuffle as pixel_unshuffle
@@ -470,5 +493,10 @@ from dovetail.ops.volume_convolution import conv3d_weight_grad as conv3d_weight_
 from dovetail.ops.volume_pooling import avg_pool3d as avg_pool3d
 from dovetail.ops.volume_pooling import max_pool3d as max_pool3d
 from dovetail.ops.volume_pooling import max_pool3d_with_indices as max_pool3d_with_indices
+from dovetail.ops.window_functions import bartlett_window as bartlett_window
+from dovetail.ops.window_functions import blackman_window as blackman_window
+from dovetail.ops.window_functions import hamming_window as hamming_window
+from dovetail.ops.window_functions import hann_window as hann_window
+from dovetail.ops.window_functions import kaiser_window as kaiser_window
 from dovetail.ops.writing import overwrite as overwrite
 from dovetail.ops.writing import view_scatter as view_scatter

@@ -14,6 +14,7 @@ from dovetail.ops.aggregation import Dtype as _Dtype2
 from dovetail.ops.creation import Place as _Place
 from dovetail.ops.creation import Subclass as _Subclass
 from dovetail.ops.definition import Number as _Number
+from dovetail.ops.floating_parts import MantissaExponent as _MantissaExponent
 from dovetail.ops.rearrangement import Dims as _Dims2
 from dovetail.ops.reduction import Dims as _Dims
 from dovetail.ops.results import MinMax as _MinMax
@@ -65,6 +66,8 @@ class TensorMethods:
         """Bits set in both elements of each pair; logical and for bools."""
     def __ifloordiv__(self, other: Tensor | _Number) -> _Self:
         """Quotient rounded towards minus infinity; an integer division by zero is an error."""
+    def __ilshift__(self, other: Tensor | _Number) -> _Self:
+        """The bits of each integer moved ``other`` places up: ``input * 2**other`` in the type."""
     def __imod__(self, other: Tensor | _Number) -> _Self:
         """Remainder with the sign of the divisor: ``remainder(-7, 3)`` is 2."""
     def __imul__(self, other: Tensor | _Number) -> _Self:
@@ -77,6 +80,8 @@ class TensorMethods:
         """Bits set in one of the elements of each pair; logical or for bools."""
     def __ipow__(self, exponent: Tensor | _Number) -> Tensor:
         """In-place form of ``pow``."""
+    def __irshift__(self, other: Tensor | _Number) -> _Self:
+        """The bits of each integer moved ``other`` places down: ``input / 2**other`` rounded down."""
     def __isub__(self, other: Tensor | _Number) -> _Self:
         """Difference of each pair of elements, ``input - alpha * other``; not for bools."""
     def __iter__(self) -> _Iterator[Tensor]: ...
@@ -86,6 +91,8 @@ class TensorMethods:
         """Bits set in exactly one of the elements of each pair; logical xor for bools."""
     def __le__(self, other: Tensor | _Number) -> Tensor:
         """Whether the left element of each pair is less or equal."""
+    def __lshift__(self, other: Tensor | _Number) -> Tensor:
+        """The bits of each integer moved ``other`` places up: ``input * 2**other`` in the type."""
     def __lt__(self, other: Tensor | _Number) -> Tensor:
         """Whether the left element of each pair is less."""
     def __matmul__(self, other: Tensor) -> Tensor:
@@ -114,6 +121,8 @@ class TensorMethods:
     def __reversed__(self) -> Tensor: ...
     def __rfloordiv__(self, other: Tensor | _Number) -> Tensor:
         """Quotient rounded towards minus infinity; an integer division by zero is an error."""
+    def __rlshift__(self, other: Tensor | _Number) -> Tensor:
+        """The bits of each integer moved ``other`` places up: ``input * 2**other`` in the type."""
     def __rmatmul__(self, other: _Any) -> Tensor: ...
     def __rmod__(self, other: Tensor | _Number) -> Tensor:
         """Remainder with the sign of the divisor: ``remainder(-7, 3)`` is 2."""
@@ -122,6 +131,10 @@ class TensorMethods:
     def __ror__(self, other: Tensor | _Number) -> Tensor:
         """Bits set in one of the elements of each pair; logical or for bools."""
     def __rpow__(self, base: _Any) -> Tensor: ...
+    def __rrshift__(self, other: Tensor | _Number) -> Tensor:
+        """The bits of each integer moved ``other`` places down: ``input / 2**other`` rounded down."""
+    def __rshift__(self, other: Tensor | _Number) -> Tensor:
+        """The bits of each integer moved ``other`` places down: ``input / 2**other`` rounded down."""
     def __rsub__(self, other: Tensor | _Number) -> Tensor:
         """Difference of each pair of elements, ``input - alpha * other``; not for bools."""
     def __rtruediv__(self, other: Tensor | _Number) -> Tensor:
@@ -298,12 +311,22 @@ class TensorMethods:
         """Bits set in both elements of each pair; logical and for bools."""
     def bitwise_and_(self, other: Tensor | _Number) -> _Self:
         """Bits set in both elements of each pair; logical and for bools."""
+    def bitwise_left_shift(self, other: Tensor | _Number) -> Tensor:
+        """The bits of each integer moved ``other`` places up: ``input * 2**other`` in the type."""
+    def bitwise_left_shift_(self, other: Tensor | _Number) -> _Self:
+        """The bits of each integer moved ``other`` places up: ``input * 2**other`` in the type."""
     def bitwise_not(self) -> Tensor:
         """Every bit of each element turned; logical not for bools."""
+    def bitwise_not_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``bitwise_not``: its result in the tensor's own dtype."""
     def bitwise_or(self, other: Tensor | _Number) -> Tensor:
         """Bits set in one of the elements of each pair; logical or for bools."""
     def bitwise_or_(self, other: Tensor | _Number) -> _Self:
         """Bits set in one of the elements of each pair; logical or for bools."""
+    def bitwise_right_shift(self, other: Tensor | _Number) -> Tensor:
+        """The bits of each integer moved ``other`` places down: ``input / 2**other`` rounded down."""
+    def bitwise_right_shift_(self, other: Tensor | _Number) -> _Self:
+        """The bits of each integer moved ``other`` places down: ``input / 2**other`` rounded down."""
     def bitwise_xor(self, other: Tensor | _Number) -> Tensor:
         """Bits set in exactly one of the elements of each pair; logical xor for bools."""
     def bitwise_xor_(self, other: Tensor | _Number) -> _Self:
@@ -330,8 +353,12 @@ class TensorMethods:
         """Each element moved into ``[min, max]`` (numbers or tensors); the gradient at the edges is 1."""
     def clamp_max(self, max: _Any) -> Tensor:
         """Each element that is not larger than ``max``, else ``max``."""
+    def clamp_max_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``clamp_max``: its result in the tensor's own dtype."""
     def clamp_min(self, min: _Any) -> Tensor:
         """Each element that is not smaller than ``min``, else ``min``."""
+    def clamp_min_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``clamp_min``: its result in the tensor's own dtype."""
     def clip(self, min: Tensor | _Number | None = None, max: Tensor | _Number | None = None) -> Tensor:
         """Each element moved into ``[min, max]`` (numbers or tensors); the gradient at the edges is 1."""
     def clip_(self, *args: _Any, **params: _Any) -> Tensor:
@@ -346,6 +373,8 @@ class TensorMethods:
         """The size of each element of ``input`` with the sign of ``other``; integers become floating."""
     def copysign_(self, other: Tensor | _Number) -> _Self:
         """The size of each element of ``input`` with the sign of ``other``; integers become floating."""
+    def corrcoef(self) -> Tensor:
+        """Pearson's correlation coefficients of the rows, which are variables; each is at most 1 in size."""
     def cos(self) -> Tensor:
         """Cosine of each element, in radians."""
     def cos_(self) -> _Self:
@@ -356,6 +385,14 @@ class TensorMethods:
         """Hyperbolic cosine of each element."""
     def count_nonzero(self, dim: _Dims = None) -> Tensor:
         """How many elements are not zero."""
+    def cov(
+        self,
+        *,
+        correction: builtins.int = 1,
+        fweights: Tensor | None = None,
+        aweights: Tensor | None = None,
+    ) -> Tensor:
+        """The covariances of the rows, which are variables, over the columns, which are observations."""
     def cpu(self) -> Tensor:
         """Return the tensor on the CPU: of its own backend if that has one, else the host."""
     def cross(self, other: Tensor, dim: builtins.int | None = None) -> Tensor:
@@ -443,6 +480,8 @@ class TensorMethods:
         """Views of pieces along dimension 2, as ``tensor_split``, of one length."""
     def eq(self, other: Tensor | _Number) -> Tensor:
         """Whether the elements of each pair are equal."""
+    def eq_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``eq``: its result in the tensor's own dtype."""
     def equal(self, other: Tensor) -> builtins.bool:
         """Whether both tensors have the same shape and equal elements."""
     def erf(self) -> Tensor:
@@ -495,6 +534,8 @@ class TensorMethods:
         """Return the tensor as float32."""
     def float_power(self, exponent: Tensor | _Number) -> Tensor:
         """Power of each element, computed and given in float64."""
+    def float_power_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``float_power``: its result in the tensor's own dtype."""
     def floor(self) -> Tensor:
         """The largest integer that is not above each element."""
     def floor_(self) -> _Self:
@@ -515,10 +556,14 @@ class TensorMethods:
         """The fraction of each element, with its sign: ``x - trunc(x)``."""
     def frac_(self) -> _Self:
         """The fraction of each element, with its sign: ``x - trunc(x)``."""
+    def frexp(self) -> _MantissaExponent:
+        """Each number as ``mantissa * 2**exponent`` with a mantissa from 0.5 to below 1 in size, and an int32 exponent."""
     def gather(self, dim: builtins.int, index: Tensor) -> Tensor:
         """``out[i][j] = input[index[i][j]][j]`` for ``dim`` 0, and so on: one element per element of ``index``."""
     def ge(self, other: Tensor | _Number) -> Tensor:
         """Whether the left element of each pair is greater or equal."""
+    def ge_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``ge``: its result in the tensor's own dtype."""
     def ger(self, vec2: Tensor) -> Tensor:
         """The product of every element of one vector with every element of another."""
     @property
@@ -529,10 +574,16 @@ class TensorMethods:
         """Set or clear the gradient; its shape, dtype and device must be the tensor's."""
     def greater(self, other: Tensor | _Number) -> Tensor:
         """Whether the left element of each pair is greater."""
+    def greater_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``greater``: its result in the tensor's own dtype."""
     def greater_equal(self, other: Tensor | _Number) -> Tensor:
         """Whether the left element of each pair is greater or equal."""
+    def greater_equal_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``greater_equal``: its result in the tensor's own dtype."""
     def gt(self, other: Tensor | _Number) -> Tensor:
         """Whether the left element of each pair is greater."""
+    def gt_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``gt``: its result in the tensor's own dtype."""
     def half(self) -> Tensor:
         """Return the tensor as float16."""
     def hardshrink(self, lambd: builtins.float = 0.5) -> Tensor:
@@ -549,6 +600,10 @@ class TensorMethods:
         """sqrt(x^2 + y^2) of each pair, without overflow on the way; its gradient at (0, 0) is NaN."""
     def hypot_(self, other: Tensor) -> _Self:
         """sqrt(x^2 + y^2) of each pair, without overflow on the way; its gradient at (0, 0) is NaN."""
+    def i0(self) -> Tensor:
+        """The modified Bessel function of the first kind of order 0."""
+    def i0_(self) -> _Self:
+        """The modified Bessel function of the first kind of order 0."""
     def index_add(
         self,
         dim: builtins.int,
@@ -637,6 +692,12 @@ class TensorMethods:
         """Whether each element is an infinity."""
     def isnan(self) -> Tensor:
         """Whether each element is NaN."""
+    def isneginf(self) -> Tensor:
+        """Whether each element is negative infinity."""
+    def isposinf(self) -> Tensor:
+        """Whether each element is positive infinity."""
+    def isreal(self) -> Tensor:
+        """Whether each element has no imaginary part: always, as no dtype has one."""
     def item(self) -> _Number:
         """Return the value of a tensor of one element as a Python number."""
     def kron(self, other: Tensor) -> Tensor:
@@ -654,14 +715,20 @@ class TensorMethods:
         """``input * 2 ** other``."""
     def le(self, other: Tensor | _Number) -> Tensor:
         """Whether the left element of each pair is less or equal."""
+    def le_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``le``: its result in the tensor's own dtype."""
     def lerp(self, end: Tensor, weight: Tensor | _Number) -> Tensor:
         """``input + weight * (end - input)``."""
     def lerp_(self, end: Tensor, weight: Tensor | _Number) -> _Self:
         """``input + weight * (end - input)``."""
     def less(self, other: Tensor | _Number) -> Tensor:
         """Whether the left element of each pair is less."""
+    def less_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``less``: its result in the tensor's own dtype."""
     def less_equal(self, other: Tensor | _Number) -> Tensor:
         """Whether the left element of each pair is less or equal."""
+    def less_equal_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``less_equal``: its result in the tensor's own dtype."""
     def lgamma(self) -> Tensor:
         """Logarithm of the size of the gamma function at each element; inf at 0 and at negative integers."""
     def lgamma_(self) -> _Self:
@@ -692,12 +759,20 @@ class TensorMethods:
         """Logarithm of the running sum of exponentials along a dimension, without overflow."""
     def logical_and(self, other: Tensor) -> Tensor:
         """Whether both elements of each pair are not zero."""
+    def logical_and_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``logical_and``: its result in the tensor's own dtype."""
     def logical_not(self) -> Tensor:
         """Whether each element is zero."""
+    def logical_not_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``logical_not``: its result in the tensor's own dtype."""
     def logical_or(self, other: Tensor) -> Tensor:
         """Whether one element of each pair is not zero."""
+    def logical_or_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``logical_or``: its result in the tensor's own dtype."""
     def logical_xor(self, other: Tensor) -> Tensor:
         """Whether exactly one element of each pair is not zero."""
+    def logical_xor_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``logical_xor``: its result in the tensor's own dtype."""
     def logit(self, eps: builtins.float | None = None) -> Tensor:
         """``log(x / (1 - x))``, the inverse of sigmoid; with ``eps`` of x moved into ``[eps, 1 - eps]``."""
     def logit_(self, eps: builtins.float | None = None) -> _Self:
@@ -708,6 +783,8 @@ class TensorMethods:
         """Return the tensor as int64."""
     def lt(self, other: Tensor | _Number) -> Tensor:
         """Whether the left element of each pair is less."""
+    def lt_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``lt``: its result in the tensor's own dtype."""
     @property
     def mT(self) -> Tensor: ...
     def masked_fill(self, mask: Tensor, value: Tensor | _Number) -> Tensor:
@@ -746,6 +823,8 @@ class TensorMethods:
         """The smaller of each pair, NaN if one of them is; equal values share the gradient by halves."""
     def mm(self, mat2: Tensor) -> Tensor:
         """Product of two matrices."""
+    def mode(self, dim: builtins.int = -1, keepdim: builtins.bool = False) -> _ValuesIndices:
+        """The most frequent value along a dimension, the smallest of several, with the last position that it has."""
     def moveaxis(
         self,
         source: builtins.int | _Sequence[builtins.int],
@@ -802,6 +881,15 @@ class TensorMethods:
         """Mean over dimensions of the elements that are not NaN."""
     def nanmedian(self, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> _Any:
         """As ``median``, of the elements that are not NaN."""
+    def nanquantile(
+        self,
+        q: Tensor | _Number,
+        dim: builtins.int | None = None,
+        keepdim: builtins.bool = False,
+        *,
+        interpolation: builtins.str = 'linear',
+    ) -> Tensor:
+        """The :func:`quantile` of the elements that are no nan."""
     def nansum(
         self,
         dim: _Dims = None,
@@ -814,6 +902,8 @@ class TensorMethods:
         """``length`` positions of a dimension from ``start`` on, sharing storage."""
     def ne(self, other: Tensor | _Number) -> Tensor:
         """Whether the elements of each pair differ."""
+    def ne_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``ne``: its result in the tensor's own dtype."""
     def neg(self) -> Tensor:
         """Each element with the other sign."""
     def neg_(self) -> _Self:
@@ -886,6 +976,8 @@ class TensorMethods:
         """Write normal numbers."""
     def not_equal(self, other: Tensor | _Number) -> Tensor:
         """Whether the elements of each pair differ."""
+    def not_equal_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``not_equal``: its result in the tensor's own dtype."""
     def numpy(self, *, force: builtins.bool = False) -> _numpy.ndarray[_Any, _Any]:
         """Return the values as a read-only NumPy array, without a copy where the machine allows; it never changes."""
     def outer(self, vec2: Tensor) -> Tensor:
@@ -914,6 +1006,15 @@ class TensorMethods:
         """A copy of the tensor with elements put at positions of the flat tensor, or added there."""
     def put_(self, index: Tensor, source: Tensor, accumulate: builtins.bool = False) -> Tensor:
         """In-place form of ``put``."""
+    def quantile(
+        self,
+        q: Tensor | _Number,
+        dim: builtins.int | None = None,
+        keepdim: builtins.bool = False,
+        *,
+        interpolation: builtins.str = 'linear',
+    ) -> Tensor:
+        """The value below which a fraction ``q`` of the elements lies, along a dimension or of all; nan if one is nan."""
     def rad2deg(self) -> Tensor:
         """Radians as degrees."""
     def rad2deg_(self) -> _Self:
@@ -944,6 +1045,10 @@ class TensorMethods:
         """Remainder with the sign of the divisor: ``remainder(-7, 3)`` is 2."""
     def remainder_(self, other: Tensor | _Number) -> _Self:
         """Remainder with the sign of the divisor: ``remainder(-7, 3)`` is 2."""
+    def renorm(self, p: _Number, dim: builtins.int, maxnorm: _Number) -> Tensor:
+        """Each slice along a dimension scaled down so that its p-norm is at most ``maxnorm``."""
+    def renorm_(self, p: _Number, dim: builtins.int, maxnorm: _Number) -> _Self:
+        """Each slice along a dimension scaled down so that its p-norm is at most ``maxnorm``."""
     def repeat(self, *repeats: builtins.int | _Sequence[builtins.int]) -> Tensor:
         """A copy of the tensor so many times along each dimension; more numbers than dimensions make new ones."""
     def repeat_interleave(
@@ -1034,6 +1139,10 @@ class TensorMethods:
         """Sine of each element, in radians."""
     def sin_(self) -> _Self:
         """Sine of each element, in radians."""
+    def sinc(self) -> Tensor:
+        """``sin(pi x) / (pi x)``, which is 1 at 0."""
+    def sinc_(self) -> _Self:
+        """``sin(pi x) / (pi x)``, which is 1 at 0."""
     def sinh(self) -> Tensor:
         """Hyperbolic sine of each element."""
     def sinh_(self) -> _Self:
@@ -1075,6 +1184,8 @@ class TensorMethods:
         """Square root of each element; its gradient at 0 is infinite."""
     def square(self) -> Tensor:
         """Square of each element."""
+    def square_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``square``: its result in the tensor's own dtype."""
     def squeeze(self, dim: builtins.int | _Sequence[builtins.int] | None = None) -> Tensor:
         """Without the dimensions of size 1: all of them, or those named (others stay)."""
     def std(
@@ -1182,6 +1293,8 @@ class TensorMethods:
         """Views of the slices at every position of a dimension."""
     def unflatten(self, dim: builtins.int, sizes: _Sequence[builtins.int]) -> Tensor:
         """One dimension divided into several."""
+    def unfold(self, dimension: builtins.int, size: builtins.int, step: builtins.int) -> Tensor:
+        """The windows of a dimension as a further, last dimension; a copy, where PyTorch gives a view."""
     def uniform_(
         self,
         from_: builtins.float = 0.0,
