@@ -12,7 +12,7 @@ import numpy as np
 
 from dovetail_numpy.geometry import blocks
 from dovetail_numpy.precision import Array, widen, widen_optional
-from dovetail_numpy.reductions import sum_over
+from dovetail_numpy.reductions import row_sums
 
 # Scores of this many bytes are worked on at a time.
 _BLOCK_BYTES = 1 << 19
@@ -64,7 +64,7 @@ def _softmax(scores: Array, empty_rows: bool) -> None:
         top[top == -np.inf] = 0
     scores -= top
     np.exp(scores, out=scores)
-    total = sum_over(scores, (scores.ndim - 1,), keepdims=True)
+    total = row_sums(scores)
     if empty_rows:
         total[total == 0] = 1
     scores /= total
@@ -124,7 +124,7 @@ def attention_backward(
         if out.dtype == weights.dtype:
             along -= np.einsum("...i,...i->...", gradient, result[cut])[..., None]
         else:
-            along -= sum_over(along * part, (part.ndim - 1,), keepdims=True)
+            along -= row_sums(along * part)
         along *= part
         np.matmul(along, k[cut], out=grads[0][cut])
         grads[0][cut] *= scale

@@ -16,8 +16,8 @@ import math
 
 import numpy as np
 
-from dovetail_numpy.precision import Array, narrow, widen, widen_optional
-from dovetail_numpy.reductions import Axes, cuts, dot_over, sum_blocks, sum_over
+from dovetail_numpy.precision import Array, narrow, wide_dtype, widen, widen_optional
+from dovetail_numpy.reductions import Axes, cuts, dot_over, row_sums, sum_blocks, sum_over
 
 
 def _channel_axes(array: Array) -> Axes:
@@ -207,6 +207,57 @@ def _dot_centred(grad: Array, wide: Array, centre: Array, axes: Axes) -> Array:
     return sum_blocks(map(product, cuts(wide)), axes)
 
 
+# Up to so many elements the number of calls decides: in float64 nothing has to be corrected afterwards.
+_FEW = 4096
+
+
+def _few(array: Array) -> bool:
+    """Whether an array is small, not empty and of less than 64 bits."""
+    return 0 < array.size <= _FEW and array.itemsize < 8
+
+
+def _small_layer_norm(
+    input: Array, weight: Array | None, bias: Array | None, length: int, eps: float
+) -> tuple[Array, Array, Array]:
+    """`layer_norm` of few elements as rows, in float64."""
+    rows = input.astype(np.float64).reshape(-1, length)
+    mean = np.add.reduce(rows, axis=1, keepdims=True)
+    mean /= length
+    rows -= mean
+    rstd = np.add.reduce(rows * rows, axis=1, keepdims=True)
+    rstd /= length
+    rstd += eps
+    np.divide(1, np.sqrt(rstd, out=rstd), out=rstd)
+    rows *= rstd
+    if weight is not None:
+        rows *= widen(weight).reshape(-1)
+    if bias is not None:
+        rows += widen(bias).reshape(-1)
+    return rows, mean, rstd
+
+
+def _small_layer_norm_backward(
+    g: Array, input: Array, weight: Array | None, mean: Array, rstd: Array, length: int
+) -> tuple[Array, Array, Array]:
+    """`layer_norm_backward` of few elements as rows, in float64."""
+    grad = g.astype(np.float64).reshape(-1, length)
+    normal = input.astype(np.float64).reshape(-1, length)
+    scale = rstd.reshape(-1, 1)
+    normal -= mean.reshape(-1, 1)
+    normal *= scale
+    product = grad * normal
+    weight_grad, bias_grad = np.add.reduce(product, axis=0), np.add.reduce(grad, axis=0)
+    if weight is not None:
+        wide = widen(weight).reshape(-1)
+        product *= wide
+        grad *= wide  # a copy: astype has made it
+    normal *= np.add.reduce(product, axis=1, keepdims=True) / length
+    grad -= np.add.reduce(grad, axis=1, keepdims=True) / length
+    grad -= normal
+    grad *= scale
+    return grad, weight_grad, bias_grad
+
+
 def _rows(array: Array, length: int) -> Array:
     """View or copy an array as contiguous rows of the normalised elements."""
     return np.ascontiguousarray(array).reshape(-1, length)
@@ -222,6 +273,12 @@ def layer_norm(
     and 1 for each normalised one, and the dtype in which the kernel computes: float32 for 16-bit inputs.
     """
     length = math.prod(normalized_shape)
+    kept = input.shape[: input.ndim - len(normalized_shape)] + (1,) * len(normalized_shape)
+    if _few(input):
+        rows, centre, spread = _small_layer_norm(input, weight, bias, length, eps)
+        kind = wide_dtype(input.dtype)
+        centre, spread = centre.astype(kind).reshape(kept), spread.astype(kind).reshape(kept)
+        return rows.astype(input.dtype).reshape(input.shape), centre, spread
     wide = _rows(widen(input), length)
     scale, shift = _flat(weight), _flat(bias)
     result = np.empty(input.shape, wide.dtype)
@@ -230,11 +287,11 @@ def layer_norm(
     rstd = np.empty_like(mean)
     for cut in cuts(wide) if wide.size else ():
         part = out[cut]
-        rounded = sum_over(wide[cut], (1,), keepdims=True) / length
+        rounded = row_sums(wide[cut]) / length
         np.subtract(wide[cut], rounded, out=part)
-        drift = sum_over(part, (1,), keepdims=True) / length
+        drift = row_sums(part) / length
         part -= drift
-        variance = sum_over(part * part, (1,), keepdims=True) / length
+        variance = row_sums(part * part) / length
         mean[cut] = rounded + drift
         rstd[cut] = 1 / np.sqrt(variance + eps)
         part *= rstd[cut]
@@ -242,7 +299,6 @@ def layer_norm(
             part *= scale
         if shift is not None:
             part += shift
-    kept = input.shape[: input.ndim - len(normalized_shape)] + (1,) * len(normalized_shape)
     return narrow(result, input.dtype), mean.reshape(kept), rstd.reshape(kept)
 
 
@@ -268,6 +324,11 @@ def layer_norm_backward(
     have ``normalized_shape`` and are computed also where the weight is None.
     """
     length = math.prod(normalized_shape)
+    dtype = input.dtype
+    if _few(input):
+        slope, *sums = _small_layer_norm_backward(g, input, weight, mean, rstd, length)
+        first, second = (total.astype(dtype).reshape(normalized_shape) for total in sums)
+        return slope.astype(dtype).reshape(input.shape), first, second
     wide, grad = _rows(widen(input), length), _rows(widen(g), length)
     scale = _flat(weight)
     means, rstds = mean.reshape(-1, 1), rstd.reshape(-1, 1)
@@ -284,13 +345,15 @@ def layer_norm_backward(
         else:
             np.multiply(grad[cut], scale, out=part)
             product *= scale
-        normal *= sum_over(product, (1,), keepdims=True) / length
-        part -= sum_over(part, (1,), keepdims=True) / length
+        normal *= row_sums(product) / length
+        part -= row_sums(part) / length
         part -= normal
         part *= rstds[cut]
-    weight_grad = sum_over(np.stack(weight_sums), (0,)) if weight_sums else np.zeros(length, wide.dtype)
+    if len(weight_sums) == 1:
+        weight_grad = weight_sums[0]
+    else:
+        weight_grad = sum_over(np.stack(weight_sums), (0,)) if weight_sums else np.zeros(length, wide.dtype)
     bias_grad = sum_over(grad, (0,))
-    dtype = input.dtype
     return (
         narrow(result, dtype),
         narrow(weight_grad, dtype).reshape(normalized_shape),
