@@ -136,7 +136,7 @@ PICKLES = [pickle.dumps({"x": Harm()}, protocol) for protocol in range(5)]
 
 @pytest.mark.parametrize("data", PICKLES, ids=range(5))
 def test_python_pickles_are_refused(data):
-    refuse(data, "holds more than weights|neither a dovetail checkpoint nor a file of torch.save")
+    refuse(data, "holds more than weights|nor a safetensors file, nor a file of torch.save")
 
 
 REBUILD = name("torch._utils", "_rebuild_tensor_v2")

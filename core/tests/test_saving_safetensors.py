@@ -233,6 +233,7 @@ def test_a_folder_with_one_model(tmp_path: Path) -> None:
         ({"weight_map": {"w": "m.safetensors\0"}}, "has no path in it"),
         ({"weight_map": {"w": "missing.safetensors"}}, "is not beside it"),
         ({"weight_map": {"w": "folder"}}, "is not beside it"),
+        ({"weight_map": {"w": "pytorch.bin"}}, "a file of torch.save"),
         ({"weight_map": {"w": "m.safetensors", "v": "m.safetensors"}}, "does not have it"),
         ({"weight_map": {"w": "m.safetensors", "v": "broken.safetensors"}}, "cut short"),
     ],
@@ -241,12 +242,23 @@ def test_indexes_that_lead_elsewhere_are_refused(tmp_path: Path, index: Any, mes
     folder = tmp_path / "inside"
     (folder / "folder").mkdir(parents=True)
     dovetail.save({"w": made("float32")}, folder / "m.safetensors")
+    (folder / "pytorch.bin").write_bytes(b"PK\3\4")
     (folder / "broken.safetensors").write_bytes((folder / "m.safetensors").read_bytes()[:-1])
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     placed = []
     with pytest.raises(SavedFileError, match=message):
         dovetail.load(folder, map_location=lambda t, place: placed.append(t))
     assert placed == []
+
+
+def test_a_pointer_is_not_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(SavedFileError, match="git lfs pull"):
+        dovetail.load(path)
+    path.write_text("something else")
+    with pytest.raises(SavedFileError, match="nor a safetensors file"):
+        dovetail.load(path)
 
 
 # --------------------------------------------------------------------------------------------- hostile files

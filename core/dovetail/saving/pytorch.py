@@ -31,6 +31,8 @@ Error = Callable[[str], SavedFileError]
 LEGACY_MAGIC: Final = 0x1950A86A20F9469CFC6C
 LEGACY_VERSION: Final = 1001
 """Both from torch/serialization.py."""
+LFS_POINTER: Final = b"version https://git-lfs.github.com/spec/"
+"""What a repository has in place of a large file that was not fetched."""
 
 EXPANSION: Final = 1 << 30
 """Bytes that expanded tensors may take beyond what the file holds: strides of 0 can claim any size."""
@@ -79,7 +81,9 @@ def load_legacy(file: IO[bytes], placement: Placement, label: str) -> Any:
     stream = io.BytesIO(file.read())
     loading = Loading(placement, error, big=False)
     if not _is_legacy(stream, error):
-        raise error("is neither a dovetail checkpoint nor a file of torch.save")
+        if stream.getvalue().startswith(LFS_POINTER):
+            raise error("is a pointer of Git LFS and not the file that it stands for: fetch that by `git lfs pull`")
+        raise error("is neither a dovetail checkpoint, nor a safetensors file, nor a file of torch.save")
     info = loading.plain(stream)
     loading.big = isinstance(info, dict) and info.get("little_endian") is False
     begin = stream.tell()

@@ -85,6 +85,9 @@ def _place_of(folder: str, name: str, error: Callable[[str], SavedFileError]) ->
     path = os.path.join(folder, name)
     if not os.path.isfile(path):
         raise error(f"names the file {name!r}, which is not beside it")
+    with open(path, "rb") as file:
+        if file.read(2) in (b"PK", b"\x80\x02"):
+            raise error(f"names {name!r}, a file of torch.save: load such files one by one, and join their dicts")
     return path
 
 
