@@ -98,9 +98,7 @@ def _one(
     try:
         with dovetail.use_backend(session.device), quiet():
             tensors = [
-                view(h, session.device)
-                if h.ndim and h.size > 1
-                else dovetail.tensor(h, device=session.device)
+                view(h, session.device) if h.ndim and h.size > 1 else dovetail.tensor(h, device=session.device)
                 for h in inv.hosts
             ]
             got = inv.call(tensors)

@@ -90,12 +90,7 @@ def _wide(session: Session, op: Op, dtype: str) -> Iterator[Invocation]:
     for sample in op.samples.cases:
         args = args_of(sample)
         key = ([a for a in sample.args if not isinstance(a, Arg)], sample.params, len(args))
-        if (
-            key in seen
-            or not args
-            or any(a.values is not None for a in args)
-            or len({a.shape for a in args}) > 1
-        ):
+        if key in seen or not args or any(a.values is not None for a in args) or len({a.shape for a in args}) > 1:
             continue
         seen.append(key)
         hosts = draw.wide(args, dtype, session.seed + len(seen))
