@@ -211,3 +211,19 @@ def test_the_gradient_of_a_learning_rate() -> None:
     (w**2).sum().backward()
     assert rate.grad is not None
     assert rate.grad.item() == pytest.approx(2 * (3 - 0.2) * -2)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_choice_of_an_implementation_changes_nothing(name: str) -> None:
+    """``foreach``, ``fused`` and ``capturable`` are taken wherever PyTorch takes them, and give the same bits."""
+    plain = getattr(dovetail.optim, name)([leaf(1, 1)]).defaults
+    found = []
+    for options in ({}, *({key: True} for key in ("foreach", "fused", "capturable") if key in plain)):
+        w = dovetail.tensor(START).requires_grad_()
+        optimizer = getattr(dovetail.optim, name)([w], **options)
+        for _ in range(3):
+            w.grad = w.detach() ** 2
+            optimizer.step(lambda: dovetail.tensor(1.0))
+        found.append(w.tolist())
+    assert all(places == found[0] for places in found)
+    assert found[0] != START.tolist()
