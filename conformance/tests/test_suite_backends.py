@@ -11,11 +11,13 @@ import dovetail
 from dovetail.backend import ArrayAPIBackend
 from dovetail.backend.inspection import record
 from dovetail_conformance.replay import Models
-from dovetail_conformance.runner import WHOLE, cell, cells, falling_back
+from dovetail_conformance.runner import EACH, ONCE, WHOLE, cell, cells, falling_back
 from dovetail_conformance.session import Session, selected
 from dovetail_conformance.wrapped import registered
 
 CHUNKS = 12
+SLOW = ("exhaustive", "large", "sums")
+"""Checks that the quick tier runs as a command, and their own tests on a few ops."""
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,8 @@ def ops_of(chunk: int) -> list[str]:
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_every_op_on_numpy(models: Models, chunk: int) -> None:
-    found = failures(Session(dovetail.device("numpy"), models), ops_of(chunk))
+    checks = [c for c in (*EACH, *ONCE) if c not in SLOW]
+    found = failures(Session(dovetail.device("numpy"), models), ops_of(chunk), checks)
     assert not found, "\n".join(found)
 
 

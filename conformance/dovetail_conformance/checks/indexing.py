@@ -173,7 +173,7 @@ def _advanced(items: Sequence[Any]) -> bool:
 def indexing(session: Session) -> list[Row]:
     """Reading, writing and adding by random indices, and positions out of range."""
     rows = [Row(name, "float32", "indexing", kind="E") for name in ("read", "write", "accumulate", "out of range")]
-    count = CASES // 10 if session.lean else MANY if session.full and not session.compiles else CASES
+    count = CASES // 24 if session.lean else MANY if session.full and not session.compiles else CASES
     for number in range(count):
         rng = random.Random(session.seed * 10_000 + number)
         shape = SHAPES[number % len(SHAPES)]
