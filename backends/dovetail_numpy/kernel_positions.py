@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
 
 from dovetail.backend import Array, KernelTable, ops
+from dovetail_numpy.sums_at import is_large, sums_at
 
 table: Final = KernelTable()
 
@@ -49,7 +51,11 @@ def _index_add(x: Array, index: Array, source: Array, dim: int) -> Array:
     if not x.ndim:
         return np.asarray(result + source)
     sums = _accumulator(result)
-    np.add.at(np.moveaxis(sums, dim, 0), index.reshape(-1), np.moveaxis(source, dim, 0))
+    rows = np.moveaxis(source, dim, 0)
+    if is_large(sums) and is_large(source):
+        sums += np.moveaxis(sums_at(index, rows.astype(sums.dtype, copy=False), x.shape[dim]), 0, dim)
+    else:
+        np.add.at(np.moveaxis(sums, dim, 0), index.reshape(-1), rows)
     return sums.astype(x.dtype, copy=False)
 
 
@@ -92,7 +98,13 @@ def _scatter_add(x: Array, index: Array, src: Array, dim: int) -> Array:
     places = list(np.indices(index.shape, sparse=True))
     places[dim] = index
     sums = _accumulator(result)
-    np.add.at(sums, tuple(places), src)
+    if is_large(sums) and is_large(src):
+        pitches = (math.prod(x.shape[d + 1 :]) for d in range(x.ndim))
+        flat = sum(place * pitch for place, pitch in zip(places, pitches))
+        terms = src.astype(sums.dtype, copy=False).reshape(-1)
+        sums += sums_at(np.broadcast_to(flat, index.shape).reshape(-1), terms, x.size).reshape(x.shape)
+    else:
+        np.add.at(sums, tuple(places), src)
     return sums.astype(x.dtype, copy=False)
 
 

@@ -20,6 +20,8 @@ from dovetail.ops.gathering import gather, index_select
 from dovetail.ops.max_pooling import max_pool1d_with_indices, max_pool2d_with_indices
 from dovetail.ops.pooling import Shape
 from dovetail.ops.precision import wider
+from dovetail.ops.resampling import resample
+from dovetail.ops.resampling_taps import Sampling
 from dovetail.ops.volume_pooling import avg_pool3d, max_pool3d_with_indices
 from dovetail.ops.windows import Pair
 from dovetail.record.agree import Agree, Growth
@@ -104,20 +106,6 @@ def _steps(windows: Sequence[Pair]) -> range:
 # ------------------------------------------------------------------------------------------ means
 
 
-def _sum_along(input: Tensor, at: int, count: int) -> Tensor:
-    windows = _windows(input.shape[at], count)
-    spread = [count if d == at else 1 for d in range(input.ndim)]
-    total: Tensor | None = None
-    for step in _steps(windows):
-        part = index_select(input, at, _places(windows, step, input))
-        inside = [a + step < b for a, b in windows]
-        if not all(inside):
-            part = select_by(tensor(inside, device=input.device).reshape(spread), part, 0)
-        total = part if total is None else total + part
-    assert total is not None, "every window has an element"
-    return total
-
-
 def _mean(dims: int, input: Tensor, output_size: Wanted) -> Tensor:
     sizes = _wanted("adaptive_avg_pool", dims, input, output_size)
     full = input.shape[-dims:]
@@ -126,7 +114,7 @@ def _mean(dims: int, input: Tensor, output_size: Wanted) -> Tensor:
         return _MEANS[dims](input, even)
     total = input.to(wider(input.dtype))
     for d, count in enumerate(sizes):
-        total = _sum_along(total, input.ndim - dims + d, count)
+        total = resample(total, input.ndim - dims + d, tuple(Sampling("windows", full[d], count)))
     lengths = [[stop - start for start, stop in _windows(*pair)] for pair in zip(full, sizes, strict=True)]
     counts = [math.prod(found) for found in itertools.product(*lengths)]
     mean: Tensor = (total / tensor(counts, dtype=total.dtype, device=total.device).reshape(sizes)).to(input.dtype)

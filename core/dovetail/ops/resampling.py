@@ -46,7 +46,7 @@ def _sampled(input: Tensor, dim: int, taps: Taps) -> Tensor:
     total: Tensor | None = None
     for positions, weights, inside in zip(*taps, strict=True):
         part = index_select(input, dim, tensor(positions, device=input.device))
-        if not (weights == 1).all():
+        if not (weights[inside] == 1).all():
             part = part * tensor(weights, dtype=input.dtype, device=input.device).reshape(spread)
         if not inside.all():
             part = select_by(tensor(inside, device=input.device).reshape(spread), part, 0)
@@ -68,6 +68,7 @@ def _sampled(input: Tensor, dim: int, taps: Taps) -> Tensor:
         call(Arg((2, 4)), -1, ("cubic", 4, 7, False, 1.8)),
         call(Arg((2, 7)), 1, ("linear", 7, 3, False, None, True)),
         call(Arg((2, 5)), 1, ("lanczos", 5, 4, False, None, True)),
+        call(Arg((2, 5)), 1, ("windows", 5, 3)),
         errors=(error(RuntimeError, "not implemented for 'Int'", Arg((2, 3), dtype="int32"), 1, ("linear", 3, 6)),),
     ),
     agree=AGREE,

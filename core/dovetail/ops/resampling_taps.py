@@ -35,6 +35,7 @@ class Taps(NamedTuple):
 class Sampling(NamedTuple):
     """How one dimension of ``before`` elements becomes one of ``after``.
 
+    The kinds are "nearest", "nearest-exact", "linear", "cubic", "lanczos", and "windows" for the sums of adaptive ones.
     ``scale`` is the factor that the caller gave, None where the sizes say it; ``single`` says that positions are
     computed in float32, as PyTorch does for inputs of up to 32 bits.
     """
@@ -115,6 +116,15 @@ def _taps(positions: list[Array], weights: list[Array]) -> Taps:
     return Taps(np.stack(positions), np.stack(weights), np.ones(shape, bool))
 
 
+def _windows(how: Sampling) -> Taps:
+    """The elements of window i, from floor(i n / m) to ceil((i + 1) n / m), each with the weight 1."""
+    at = np.arange(how.after)
+    first, last = at * how.before // how.after, -(-(at + 1) * how.before // how.after)
+    steps = np.arange(int((last - first).max(initial=1)))[:, None]
+    inside = steps < last - first
+    return Taps(np.minimum(steps + first, last - 1), inside.astype(np.float64), inside)
+
+
 def _centres(how: Sampling) -> Array:
     """Where each result lies among the elements."""
     pace = _pace(how, np.float64)
@@ -160,6 +170,8 @@ def taps_of(how: Sampling) -> Taps:
     """The table of a sampling: for each result the elements that it is made of."""
     if how.kind.startswith("nearest"):
         return _nearest(how)
+    if how.kind == "windows":
+        return _windows(how)
     if how.antialias:
         return _filtered(how)
     return _linear(how) if how.kind == "linear" else _cubic(how)
