@@ -41,3 +41,9 @@ def test_the_programs_of_a_page_run(page: str, tmp_path: Path, monkeypatch: pyte
     pytest.importorskip("tensorboardX", reason='pip install "dovetail[tensorboard]"')
     monkeypatch.chdir(tmp_path)
     exec("\n".join(blocks(page)), {})
+
+
+@pytest.mark.parametrize("page", ["spatial_layers.md"])
+def test_the_programs_of_a_page_run_without_extras(page: str) -> None:
+    assert blocks(page)
+    exec("\n".join(blocks(page)), {})
