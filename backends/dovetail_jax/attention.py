@@ -55,7 +55,7 @@ def _attention(call: Call) -> Kernel:
 
 @table.binder(ops.attention_backward)
 def _attention_backward(call: Call) -> Kernel:
-    mask_spec = call.inputs[4]
+    mask_spec: Any = call.inputs[4]  # None where there is no mask
     added = mask_spec is not None and mask_spec.dtype is not dtypes.bool_
     shapes = [tuple(s.shape) for s in call.outputs]
 

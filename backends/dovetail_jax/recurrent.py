@@ -48,7 +48,7 @@ def _gru(x: Array, state: State, weights: Any) -> tuple[State, State]:
     return ((1 - z) * n + z * h,), (jnp.concatenate((r, z, n, hn), axis=1),)
 
 
-def _wide(array: Array | None) -> Array | None:
+def _wide(array: Any) -> Any:
     return array.astype(jnp.float32) if array is not None and array.dtype.itemsize == 2 else array
 
 

@@ -52,13 +52,13 @@ enter(
 def _attention(call: Call) -> Callable[..., Any]:
     statics = dict(call.statics)
     scores = tuple(call.outputs[1].shape)
-    causal = attention.future(*scores[-2:], call.outputs[1].dtype.host) if statics.pop("is_causal") else None
+    causal = attention.future(scores[-2], scores[-1], call.outputs[1].dtype.host) if statics.pop("is_causal") else None
     return _kernel(call, attention.attention, causal=causal, scores=scores, **statics)
 
 
 @table.binder(ops.attention_backward)
 def _attention_backward(call: Call) -> Callable[..., Any]:
     statics = {name: call.statics[name] for name in ("scale", "dropout_p")}
-    mask = call.inputs[4]
+    mask: Any = call.inputs[4]  # None where there is no mask
     added = mask is not None and mask.dtype is not dtypes.bool_
     return _kernel(call, attention.attention_backward, mask_grad=added, **statics)

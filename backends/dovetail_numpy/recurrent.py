@@ -72,8 +72,9 @@ def _slope_of_sigmoid(s: Array) -> Array:
 
 def _slope_of_tanh(t: Array) -> Array:
     """1 - t^2 in a new array."""
-    found = t * t
-    return np.subtract(1, found, out=found)
+    found: Array = t * t
+    np.subtract(1, found, out=found)
+    return found
 
 
 def _slopes(grad: Array | None, like: Array, dtype: np.dtype[np.float32]) -> Array:

@@ -184,7 +184,8 @@ def row_sums(rows: Array) -> Array:
     if not _SHORT_AXIS < length <= _BLAS_TERMS or not rows.flags.c_contiguous:
         return sum_over(rows, (rows.ndim - 1,), keepdims=True)
     flat = rows.reshape(-1, length)
-    return np.matmul(flat, _ones(length, rows.dtype)).reshape(*rows.shape[:-1], 1)
+    total: Array = np.matmul(flat, _ones(length, rows.dtype))
+    return total.reshape(*rows.shape[:-1], 1)
 
 
 def _with_ones(result: Array, shape: tuple[int, ...], axes: Axes) -> Array:

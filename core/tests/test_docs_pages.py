@@ -10,7 +10,7 @@ import pytest
 import dovetail
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ["checkpoints.md", "mixed_precision.md", "file_format.md", "optim.md"]
+PAGES = ["checkpoints.md", "mixed_precision.md", "file_format.md", "optim.md", "sequence_models.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)

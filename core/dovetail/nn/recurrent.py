@@ -127,7 +127,7 @@ class LSTM(RNNBase):
     def _scan(self, rows: Tensor, state: State, weights: list[Tensor], sizes: Sizes, reverse: bool) -> State:
         x = F.linear(rows, weights[0], weights[2] + weights[3] if self.bias else None)
         projection = weights[-1] if self.proj_size else None
-        return ops.lstm_scan(x, *state, weights[1], projection, sizes, reverse)
+        return ops.lstm_scan(x, state[0], state[1], weights[1], projection, sizes, reverse)
 
 
 def _refuse_projection(kwargs: dict[str, Any]) -> None:

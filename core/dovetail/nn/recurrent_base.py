@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -225,7 +224,7 @@ class InputDtypeError(ArgumentError):
 
 
 def _check_options(bias: Any, batch_first: Any, dropout: Any, num_layers: int) -> None:
-    if not isinstance(dropout, numbers.Real) or not 0 <= dropout <= 1 or isinstance(dropout, bool):
+    if not isinstance(dropout, int | float) or isinstance(dropout, bool) or not 0 <= dropout <= 1:
         raise ArgumentError(
             f"dropout should be a number in range [0, 1] representing the probability of an element being zeroed, "
             f"got {dropout!r}"

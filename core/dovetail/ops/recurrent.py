@@ -164,7 +164,7 @@ def rnn_scan(
 def _rnn_gradient(
     g: Any, x: Tensor, h0: Tensor, weight: Tensor, out: Tensor, *, batch_sizes: Any, reverse: bool, nonlinearity: str
 ) -> Any:
-    return rnn_scan_backward(x, h0, weight, out, *g, batch_sizes, reverse, nonlinearity)
+    return rnn_scan_backward(x, h0, weight, out, g[0], g[1], batch_sizes, reverse, nonlinearity)
 
 
 # ------------------------------------------------------------------------------------------ LSTM
@@ -287,8 +287,9 @@ def _lstm_gradient(
     batch_sizes: Any,
     reverse: bool,
 ) -> Any:
-    grads = list(g[:3])
-    found = lstm_scan_backward(x, h0, c0, weight, projection, out, gates, cells_kept, *grads, batch_sizes, reverse)
+    found = lstm_scan_backward(
+        x, h0, c0, weight, projection, out, gates, cells_kept, g[0], g[1], g[2], batch_sizes, reverse
+    )
     return (*found[:4], None if projection is None else found[4])
 
 
@@ -347,7 +348,7 @@ def _gru_shape(
     shape=_gru_shape,
     dtype=computed("gru", False, False, True),
     outputs=("out", "hn", "gates"),
-    autocast="lower",
+    autocast={"cpu": "widest", "accelerator": "lower"},
     hidden=1,
     internal=True,
     samples=calls(
@@ -387,5 +388,5 @@ def _gru_gradient(
     batch_sizes: Any,
     reverse: bool,
 ) -> Any:
-    found = gru_scan_backward(x, h0, weight, bias, out, gates, *g[:2], batch_sizes, reverse)
+    found = gru_scan_backward(x, h0, weight, bias, out, gates, g[0], g[1], batch_sizes, reverse)
     return (*found[:3], None if bias is None else found[3])

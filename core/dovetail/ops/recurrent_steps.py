@@ -51,6 +51,10 @@ def _replaced(state: State, first: State) -> State:
     return tuple(cat((f, s.narrow(0, rows, whole - rows)), 0) for f, s in zip(first, state, strict=True))
 
 
+def _summed(total: Tensor | None, share: Tensor | None) -> Tensor | None:
+    return share if total is None or share is None else total + share
+
+
 class Walk:
     """One pass over a packed batch: the outputs, the last state, and what each step keeps for the way back."""
 
@@ -82,7 +86,7 @@ class Walk:
                 own = (own[0] + grad.narrow(0, start, rows), *own[1:])
             found[start], own, shares = backward(own, kept, before, self.weights)
             slopes = _replaced(slopes, own)
-            totals = [share if total is None else total + share for total, share in zip(totals, shares, strict=True)]
+            totals = [_summed(total, share) for total, share in zip(totals, shares, strict=True)]
         return cat(tuple(found[start] for start in sorted(found)), 0), slopes, totals
 
 

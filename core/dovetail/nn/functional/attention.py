@@ -108,6 +108,7 @@ def multi_head_attention_forward(
     hinted = is_causal and key_padding_mask is None and not need_weights
     attn_mask = None if hinted else canonical_mask(attn_mask, "attn_mask", None, "", query.dtype)
     _check_features(query, key, value, embed_dim_to_check, num_heads, use_separate_proj_weight)
+    weights: tuple[Tensor | None, ...]
     if use_separate_proj_weight:
         weights = (q_proj_weight, k_proj_weight, v_proj_weight)
     else:

@@ -235,8 +235,8 @@ def pad_packed_sequence(
         longest = total_length
     data = sequence.data
     lengths = [sum(size > i for size in sizes) for i in range(batch)]
-    place = (lambda t, i: i * longest + t) if batch_first else (lambda t, i: t * batch + i)
-    places = [place(step, i) for step, size in enumerate(sizes) for i in range(size)]
+    by_step, by_sequence = (1, longest) if batch_first else (batch, 1)
+    places = [step * by_step + i * by_sequence for step, size in enumerate(sizes) for i in range(size)]
     empty = ops.full((longest * batch, *data.shape[1:]), padding_value, dtype=data.dtype, device=data.device)
     padded = empty.index_copy(0, ops.tensor(places, device=data.device), data)
     padded = padded.reshape(*((batch, longest) if batch_first else (longest, batch)), *data.shape[1:])
