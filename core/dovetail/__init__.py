@@ -8,6 +8,10 @@ file has their signatures.
 from __future__ import annotations
 
 import importlib
+from math import e as e
+from math import inf as inf
+from math import nan as nan
+from math import pi as pi
 from typing import TYPE_CHECKING, Any
 
 from dovetail import ops as ops
@@ -64,10 +68,18 @@ from dovetail.tensor.tensor import Tensor as Tensor
 
 __version__ = "0.1.0"
 
+newaxis = None
+"""An index that adds a dimension."""
+
 # What the operators' families define is there at once; `tensor` the function goes before `tensor` the package.
 globals().update(_registry.imported_functions())
 
-_LAZY = frozenset({"amp", "autograd", "backend", "cuda", "func", "nn", "optim", "profiler", "random", "saving", "utils"})
+_LAZY = frozenset(
+    {
+        "accelerator", "amp", "autograd", "backend", "backends", "cuda", "func", "nn", "optim", "profiler", "random",
+        "saving", "special", "utils",
+    }
+)  # fmt: skip
 """Parts that are imported when they are first named: a script that needs none of them does not wait for them."""
 
 _AUTOCAST = (
@@ -81,6 +93,19 @@ _AUTOCAST = (
 )  # fmt: skip
 """Switches of autocast."""
 
+_SWITCHES = (
+    "set_num_threads", "get_num_threads", "set_num_interop_threads", "get_num_interop_threads",
+    "use_deterministic_algorithms", "are_deterministic_algorithms_enabled",
+    "set_float32_matmul_precision", "get_float32_matmul_precision",
+)  # fmt: skip
+"""Process-wide settings that PyTorch programs make."""
+
+_TYPES = (
+    "FloatTensor", "DoubleTensor", "HalfTensor", "BFloat16Tensor",
+    "LongTensor", "IntTensor", "ShortTensor", "CharTensor", "ByteTensor", "BoolTensor",
+)  # fmt: skip
+"""Constructors of one dtype each."""
+
 _FROM = {
     "Function": "autograd.function",
     "autocast": "amp.block",
@@ -93,6 +118,8 @@ _FROM = {
     "set_printoptions": "printing",
     "summary": "nn.summary",
     **dict.fromkeys(_AUTOCAST, "amp.modes"),
+    **dict.fromkeys(_SWITCHES, "switches"),
+    **dict.fromkeys(_TYPES, "tensor_types"),
 }
 """Names of the top package that live in such parts."""
 

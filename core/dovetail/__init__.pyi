@@ -9,7 +9,7 @@ from dovetail import dtypes as _dtypes
 from dovetail.contract.device import Device as _Device
 from dovetail.ops.adaptive_pooling import Wanted as _Wanted
 from dovetail.ops.aggregation import Dtype as _Dtype2
-from dovetail.ops.convolution_arguments import Size as _Size2
+from dovetail.ops.convolution_arguments import Size as _Size3
 from dovetail.ops.creation import Place as _Place
 from dovetail.ops.definition import Number as _Number
 from dovetail.ops.diagonal import Place as _Place2
@@ -21,10 +21,13 @@ from dovetail.ops.results import MinMax as _MinMax
 from dovetail.ops.results import ValuesIndices as _ValuesIndices
 from dovetail.ops.scan import Dtype as _Dtype
 from dovetail.random.generator import Generator as _Generator
+from dovetail.tensor.spec import Size as _Size2
 from typing import Any as _Any
+from dovetail import accelerator as accelerator
 from dovetail import amp as amp
 from dovetail import autograd as autograd
 from dovetail import backend as backend
+from dovetail import backends as backends
 from dovetail import cuda as cuda
 from dovetail import func as func
 from dovetail import nn as nn
@@ -33,6 +36,7 @@ from dovetail import optim as optim
 from dovetail import profiler as profiler
 from dovetail import random as random
 from dovetail import saving as saving
+from dovetail import special as special
 from dovetail import utils as utils
 from dovetail.amp.block import autocast as autocast
 from dovetail.amp.modes import clear_autocast_cache as clear_autocast_cache
@@ -103,8 +107,30 @@ from dovetail.saving import save as save
 from dovetail.settings import get_default_dtype as get_default_dtype
 from dovetail.settings import set_default_dtype as set_default_dtype
 from dovetail.settings import set_host_fallback as set_host_fallback
+from dovetail.switches import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
+from dovetail.switches import get_float32_matmul_precision as get_float32_matmul_precision
+from dovetail.switches import get_num_interop_threads as get_num_interop_threads
+from dovetail.switches import get_num_threads as get_num_threads
+from dovetail.switches import set_float32_matmul_precision as set_float32_matmul_precision
+from dovetail.switches import set_num_interop_threads as set_num_interop_threads
+from dovetail.switches import set_num_threads as set_num_threads
+from dovetail.switches import use_deterministic_algorithms as use_deterministic_algorithms
 from dovetail.tensor.spec import Size as Size
 from dovetail.tensor.tensor import Tensor as Tensor
+from dovetail.tensor_types import BFloat16Tensor as BFloat16Tensor
+from dovetail.tensor_types import BoolTensor as BoolTensor
+from dovetail.tensor_types import ByteTensor as ByteTensor
+from dovetail.tensor_types import CharTensor as CharTensor
+from dovetail.tensor_types import DoubleTensor as DoubleTensor
+from dovetail.tensor_types import FloatTensor as FloatTensor
+from dovetail.tensor_types import HalfTensor as HalfTensor
+from dovetail.tensor_types import IntTensor as IntTensor
+from dovetail.tensor_types import LongTensor as LongTensor
+from dovetail.tensor_types import ShortTensor as ShortTensor
+from math import e as e
+from math import inf as inf
+from math import nan as nan
+from math import pi as pi
 
 device = _as_device
 bool = _as_bool
@@ -154,6 +180,8 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: _Number = 1, alpha: 
     """``beta * input + alpha * (mat @ vec)`` of a matrix and a vector."""
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
     """``beta * input + alpha * outer(vec1, vec2)``."""
+def adjoint(input: Tensor) -> Tensor:
+    """The conjugate transpose of each matrix: the last two dimensions exchanged."""
 def affine_grid_generator(
     theta: Tensor,
     size: _Sequence[builtins.int],
@@ -176,6 +204,8 @@ def amin(input: Tensor, dim: _Dims = None, keepdim: builtins.bool = False) -> Te
     """Smallest element over dimensions; NaN if there is one; equal elements share the gradient."""
 def aminmax(input: Tensor, *, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> _MinMax:
     """The smallest and the largest element, of all or along a dimension; NaN if there is one."""
+def angle(input: Tensor) -> Tensor:
+    """The angle of each number in the complex plane: 0 for positive ones, pi for negative ones, nan for nan."""
 def any(input: Tensor, dim: _Dims = None, keepdim: builtins.bool = False) -> Tensor:
     """Whether an element is not zero; False of nothing."""
 def arange(
@@ -349,6 +379,8 @@ def block_diag(*tensors: Tensor) -> Tensor:
     """The matrices along the diagonal of a larger one, zeros elsewhere."""
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """Products of two batches of matrices."""
+def broadcast_shapes(*shapes: builtins.int | _Sequence[builtins.int]) -> _Size2:
+    """The common shape of tensors of these shapes."""
 def broadcast_tensors(*tensors: Tensor) -> builtins.tuple[Tensor, ...]:
     """All tensors expanded to their common shape."""
 def broadcast_to(input: Tensor, shape: _Sequence[builtins.int]) -> Tensor:
@@ -420,15 +452,19 @@ def concatenate(
     axis: builtins.int | None = None,
 ) -> Tensor:
     """Another name of ``cat``."""
+def conj(input: Tensor) -> Tensor:
+    """The complex conjugate, which of real numbers is the tensor itself."""
+def conj_physical(input: Tensor) -> Tensor:
+    """The complex conjugate, which of real numbers is the tensor itself."""
 def contiguous(input: Tensor) -> Tensor:
     """The tensor itself if its elements lie in row-major order, else a copy that does."""
 def conv1d(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    stride: _Size2 = 1,
-    padding: _Size2 | builtins.str = 0,
-    dilation: _Size2 = 1,
+    stride: _Size3 = 1,
+    padding: _Size3 | builtins.str = 0,
+    dilation: _Size3 = 1,
     groups: builtins.int = 1,
 ) -> Tensor:
     """Cross-correlation of signals with kernels, as images of one row."""
@@ -436,9 +472,9 @@ def conv2d(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    stride: _Size2 = 1,
-    padding: _Size2 | builtins.str = 0,
-    dilation: _Size2 = 1,
+    stride: _Size3 = 1,
+    padding: _Size3 | builtins.str = 0,
+    dilation: _Size3 = 1,
     groups: builtins.int = 1,
 ) -> Tensor:
     """Cross-correlation of images with kernels."""
@@ -446,9 +482,9 @@ def conv3d(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    stride: _Size2 = 1,
-    padding: _Size2 | builtins.str = 0,
-    dilation: _Size2 = 1,
+    stride: _Size3 = 1,
+    padding: _Size3 | builtins.str = 0,
+    dilation: _Size3 = 1,
     groups: builtins.int = 1,
 ) -> Tensor:
     """Cross-correlation of volumes with kernels."""
@@ -456,33 +492,33 @@ def conv_transpose1d(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    stride: _Size2 = 1,
-    padding: _Size2 = 0,
-    output_padding: _Size2 = 0,
+    stride: _Size3 = 1,
+    padding: _Size3 = 0,
+    output_padding: _Size3 = 0,
     groups: builtins.int = 1,
-    dilation: _Size2 = 1,
+    dilation: _Size3 = 1,
 ) -> Tensor:
     """Transposed convolution of signals: what the gradient of conv1d does to the gradient of its result."""
 def conv_transpose2d(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    stride: _Size2 = 1,
-    padding: _Size2 = 0,
-    output_padding: _Size2 = 0,
+    stride: _Size3 = 1,
+    padding: _Size3 = 0,
+    output_padding: _Size3 = 0,
     groups: builtins.int = 1,
-    dilation: _Size2 = 1,
+    dilation: _Size3 = 1,
 ) -> Tensor:
     """Transposed convolution of images: what the gradient of conv2d does to the gradient of its result."""
 def conv_transpose3d(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    stride: _Size2 = 1,
-    padding: _Size2 = 0,
-    output_padding: _Size2 = 0,
+    stride: _Size3 = 1,
+    padding: _Size3 = 0,
+    output_padding: _Size3 = 0,
     groups: builtins.int = 1,
-    dilation: _Size2 = 1,
+    dilation: _Size3 = 1,
 ) -> Tensor:
     """Transposed convolution of volumes: what the gradient of conv3d does to the gradient of its result."""
 def copy_to(input: Tensor, *, device: _Device) -> Tensor:
@@ -797,6 +833,8 @@ def hypot(input: Tensor, other: Tensor) -> Tensor:
     """sqrt(x^2 + y^2) of each pair, without overflow on the way; its gradient at (0, 0) is NaN."""
 def i0(input: Tensor) -> Tensor:
     """The modified Bessel function of the first kind of order 0."""
+def imag(input: Tensor) -> Tensor:
+    """The imaginary part, which real numbers do not have."""
 def index_add(
     input: Tensor,
     dim: builtins.int,
@@ -844,6 +882,8 @@ def instance_norm(
     """Batch normalisation of each channel of each sample by itself (arXiv:1607.08022)."""
 def is_complex(input: Tensor) -> builtins.bool:
     """Tell whether the elements of a tensor are complex numbers."""
+def is_conj(input: Tensor) -> builtins.bool:
+    """Whether a conjugation is put off: never."""
 def is_floating_point(input: Tensor) -> builtins.bool:
     """Tell whether the elements of a tensor are real floating-point numbers."""
 def is_nonzero(input: Tensor) -> builtins.bool:
@@ -970,6 +1010,17 @@ def logit(input: Tensor, eps: builtins.float | None = None) -> Tensor:
     """``log(x / (1 - x))``, the inverse of sigmoid; with ``eps`` of x moved into ``[eps, 1 - eps]``."""
 def logsigmoid(input: Tensor) -> Tensor:
     """``log(sigmoid(x))`` as ``min(x, 0) - log(1 + exp(-abs(x)))``, which neither overflows nor cancels."""
+def logspace(
+    start: builtins.float,
+    end: builtins.float,
+    steps: builtins.int,
+    base: builtins.float = 10.0,
+    *,
+    dtype: _Any = None,
+    device: _Any = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """``steps`` numbers from ``base**start`` to ``base**end``, evenly spaced on a logarithmic scale."""
 def logsumexp(input: Tensor, dim: _Dims, keepdim: builtins.bool = False) -> Tensor:
     """Logarithm of the sum of exponentials over dimensions, without overflow; -inf of nothing."""
 def lt(input: Tensor, other: Tensor | _Number) -> Tensor:
@@ -1346,8 +1397,19 @@ def randperm(
     requires_grad: builtins.bool = False,
 ) -> Tensor:
     """A random permutation of 0 to n - 1: the order of n 64-bit words."""
+def range(
+    start: builtins.float = 0,
+    end: builtins.float = 0,
+    step: builtins.float = 1,
+    *,
+    dtype: _Any = None,
+    device: _Any = None,
+) -> Tensor:
+    """Numbers from ``start`` to ``end`` with both ends: PyTorch's older form of :func:`arange`."""
 def ravel(input: Tensor) -> Tensor:
     """All elements in one dimension."""
+def real(input: Tensor) -> Tensor:
+    """The real part, which is the tensor itself."""
 def reciprocal(input: Tensor) -> Tensor:
     """1 divided by each element."""
 def relu(input: Tensor) -> Tensor:
@@ -1372,6 +1434,10 @@ def reshape(input: Tensor, *shape: _Any) -> Tensor:
     """The same elements in another shape: a view where the strides allow it, else a copy."""
 def reshape_as(input: Tensor, other: Tensor) -> Tensor:
     """The same elements in the shape of another tensor."""
+def resolve_conj(input: Tensor) -> Tensor:
+    """The tensor itself: no conjugation is put off."""
+def resolve_neg(input: Tensor) -> Tensor:
+    """The tensor itself: no negation is put off."""
 def result_type(tensor1: Tensor | _Number, tensor2: Tensor | _Number) -> _dtypes.dtype:
     """Return the dtype that an op of both would give: a number, or a 0-d tensor, counts by its category alone."""
 def rms_norm(
@@ -1393,6 +1459,14 @@ def rsqrt(input: Tensor) -> Tensor:
     """``1 / sqrt(x)`` of each element; inf of 0."""
 def rsub(input: Tensor, other: _Any, *, alpha: _Any = 1) -> Tensor:
     """``other - alpha * input``."""
+def scalar_tensor(
+    s: builtins.float,
+    *,
+    dtype: _Any = None,
+    device: _Any = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """A 0-d tensor of a number, of the default dtype unless told otherwise."""
 def scaled_dot_product_attention(
     query: Tensor,
     key: Tensor,
@@ -1655,6 +1729,11 @@ def unique_consecutive(
     dim: builtins.int | None = None,
 ) -> _Any:
     """The first of each run of equal elements (or slices of ``dim``); on request runs of each and lengths."""
+def unravel_index(
+    indices: Tensor,
+    shape: builtins.int | _Sequence[builtins.int],
+) -> builtins.tuple[Tensor, ...]:
+    """The coordinates in a shape of positions in its flat order, a tensor per dimension."""
 def unsqueeze(input: Tensor, dim: builtins.int) -> Tensor:
     """With a dimension of size 1 at ``dim``."""
 def vander(x: Tensor, N: builtins.int | None = None, increasing: builtins.bool = False) -> Tensor:

@@ -130,7 +130,7 @@ class Sequential(Row):
     def _sliced(self, idx: slice) -> Self:
         return type(self)(OrderedDict(list(self._modules.items())[idx]))
 
-    def extend(self, sequential: Iterable[Module]) -> Self:  # type: ignore[override]  # PyTorch's name for it
+    def extend(self, sequential: Iterable[Module]) -> Self:
         """Add modules at the end and return the container."""
         return super().extend(sequential)
 

@@ -39,7 +39,7 @@ class LinearCrossEntropyOptions:
             raise ArgumentError(f"invalid acc_policy: {self.acc_policy!r}")
         if self.chunking_method not in (None, "auto") and not _is_ratio(str(self.chunking_method)):
             raise ArgumentError(f"invalid chunking_method: {self.chunking_method!r}")
-        size = self.batch_chunk_size
+        size: object = self.batch_chunk_size
         if size is not None and (not isinstance(size, int) or size <= 0):
             raise ArgumentError(f"batch_chunk_size must be positive int or None, got {size!r}")
         if self.acc_dtype not in (None, float16, bfloat16, float32, float64):

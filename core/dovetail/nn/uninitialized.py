@@ -27,7 +27,7 @@ class UninitializedTensor(Tensor):
         """Take a shape, with values that are to be written yet, and become an ordinary parameter or buffer."""
         empty = ops.empty(tuple(shape), device=device or self.device, dtype=dtype or self.dtype)
         # The class first: what has no shape cannot be given data either.
-        self.__class__ = self.cls_to_become
+        self.__class__ = self.cls_to_become  # type: ignore[assignment]  # what it becomes is no longer lazy
         self.data = empty
 
     @property

@@ -27,8 +27,9 @@ def _wrong_lengths(
     log_probs: Tensor, targets: Tensor, input_lengths: Tensor, target_lengths: Tensor, *, blank: int
 ) -> Tensor:
     steps, longest = log_probs.shape[0], targets.shape[1]
-    short = ((input_lengths < 0) | (input_lengths > steps)).any()
-    return short | ((target_lengths < 0) | (target_lengths > longest)).any()
+    short: Tensor = ((input_lengths < 0) | (input_lengths > steps)).any()
+    long: Tensor = ((target_lengths < 0) | (target_lengths > longest)).any()
+    return short | long
 
 
 def _wrong_lengths_error(

@@ -125,7 +125,8 @@ def cosine_embedding_loss(
 
 
 def _no_class(input: Tensor, target: Tensor, *_: Any, **__: Any) -> Tensor:
-    return ((target < 0) | (target >= input.shape[-1])).any()
+    classes: int = input.shape[-1]
+    return ((target < 0) | (target >= classes)).any()
 
 
 def _no_class_error(input: Tensor, target: Tensor, *_: Any, **__: Any) -> DovetailError | None:
@@ -210,7 +211,8 @@ def multi_margin_loss(
 
 
 def _no_label(input: Tensor, target: Tensor, *_: Any, **__: Any) -> Tensor:
-    return ((target < -1) | (target >= input.shape[-1])).any()
+    classes: int = input.shape[-1]
+    return ((target < -1) | (target >= classes)).any()
 
 
 def _no_label_error(input: Tensor, target: Tensor, *_: Any, **__: Any) -> DovetailError | None:

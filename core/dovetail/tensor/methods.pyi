@@ -28,6 +28,8 @@ from typing import Self as _Self
 class TensorMethods:
     __slots__ = ()
     @property
+    def H(self) -> Tensor: ...
+    @property
     def T(self) -> Tensor: ...
     def __abs__(self) -> Tensor:
         """Absolute value of each element; its gradient at 0 is 0."""
@@ -202,6 +204,8 @@ class TensorMethods:
         """``beta * input + alpha * outer(vec1, vec2)``."""
     def addr_(self, vec1: Tensor, vec2: Tensor, *, beta: _Number = 1, alpha: _Number = 1) -> _Self:
         """``beta * input + alpha * outer(vec1, vec2)``."""
+    def adjoint(self) -> Tensor:
+        """The conjugate transpose of each matrix: the last two dimensions exchanged."""
     def all(self, dim: _Dims = None, keepdim: builtins.bool = False) -> Tensor:
         """Whether no element is zero; True of nothing."""
     def allclose(
@@ -218,6 +222,8 @@ class TensorMethods:
         """Smallest element over dimensions; NaN if there is one; equal elements share the gradient."""
     def aminmax(self, *, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> _MinMax:
         """The smallest and the largest element, of all or along a dimension; NaN if there is one."""
+    def angle(self) -> Tensor:
+        """The angle of each number in the complex plane: 0 for positive ones, pi for negative ones, nan for nan."""
     def any(self, dim: _Dims = None, keepdim: builtins.bool = False) -> Tensor:
         """Whether an element is not zero; False of nothing."""
     def arccos(self) -> Tensor:
@@ -365,6 +371,10 @@ class TensorMethods:
         """In-place form of ``clamp``."""
     def clone(self) -> Tensor:
         """A copy with storage of its own, through which gradients flow."""
+    def conj(self) -> Tensor:
+        """The complex conjugate, which of real numbers is the tensor itself."""
+    def conj_physical(self) -> Tensor:
+        """The complex conjugate, which of real numbers is the tensor itself."""
     def contiguous(self) -> Tensor:
         """The tensor itself if its elements lie in row-major order, else a copy that does."""
     def copy_(self, src: _Any, non_blocking: builtins.bool = False) -> Tensor:
@@ -575,11 +585,11 @@ class TensorMethods:
     def greater(self, other: Tensor | _Number) -> Tensor:
         """Whether the left element of each pair is greater."""
     def greater_(self, *args: _Any, **params: _Any) -> Tensor:
-        """In-place form of ``greater``: its result in the tensor's own dtype."""
+        """In-place form of ``gt``: its result in the tensor's own dtype."""
     def greater_equal(self, other: Tensor | _Number) -> Tensor:
         """Whether the left element of each pair is greater or equal."""
     def greater_equal_(self, *args: _Any, **params: _Any) -> Tensor:
-        """In-place form of ``greater_equal``: its result in the tensor's own dtype."""
+        """In-place form of ``ge``: its result in the tensor's own dtype."""
     def gt(self, other: Tensor | _Number) -> Tensor:
         """Whether the left element of each pair is greater."""
     def gt_(self, *args: _Any, **params: _Any) -> Tensor:
@@ -670,6 +680,8 @@ class TensorMethods:
         """Sums of products over the last dimension of both tensors, for all pairs of the others."""
     def int(self) -> Tensor:
         """Return the tensor as int32."""
+    def is_conj(self) -> builtins.bool:
+        """Whether a conjugation is put off: never."""
     def is_nonzero(self) -> builtins.bool:
         """Tell whether the only element of a tensor is not zero."""
     def is_pinned(self, device: _Any = None) -> builtins.bool:
@@ -724,11 +736,11 @@ class TensorMethods:
     def less(self, other: Tensor | _Number) -> Tensor:
         """Whether the left element of each pair is less."""
     def less_(self, *args: _Any, **params: _Any) -> Tensor:
-        """In-place form of ``less``: its result in the tensor's own dtype."""
+        """In-place form of ``lt``: its result in the tensor's own dtype."""
     def less_equal(self, other: Tensor | _Number) -> Tensor:
         """Whether the left element of each pair is less or equal."""
     def less_equal_(self, *args: _Any, **params: _Any) -> Tensor:
-        """In-place form of ``less_equal``: its result in the tensor's own dtype."""
+        """In-place form of ``le``: its result in the tensor's own dtype."""
     def lgamma(self) -> Tensor:
         """Logarithm of the size of the gamma function at each element; inf at 0 and at negative integers."""
     def lgamma_(self) -> _Self:
@@ -785,6 +797,9 @@ class TensorMethods:
         """Whether the left element of each pair is less."""
     def lt_(self, *args: _Any, **params: _Any) -> Tensor:
         """In-place form of ``lt``: its result in the tensor's own dtype."""
+    @property
+    def mH(self) -> Tensor:
+        """The conjugate transpose of each matrix: the last two dimensions exchanged."""
     @property
     def mT(self) -> Tensor: ...
     def masked_fill(self, mask: Tensor, value: Tensor | _Number) -> Tensor:
@@ -912,6 +927,8 @@ class TensorMethods:
         """Each element with the other sign."""
     def negative_(self, *args: _Any, **params: _Any) -> Tensor:
         """In-place form of ``neg``."""
+    def new(self, *args: _Any, device: _Any = None) -> Tensor:
+        """A tensor of the same dtype and device: of values, or of sizes, which leaves the values open."""
     def new_empty(
         self,
         *size: _Any,
@@ -977,7 +994,7 @@ class TensorMethods:
     def not_equal(self, other: Tensor | _Number) -> Tensor:
         """Whether the elements of each pair differ."""
     def not_equal_(self, *args: _Any, **params: _Any) -> Tensor:
-        """In-place form of ``not_equal``: its result in the tensor's own dtype."""
+        """In-place form of ``ne``: its result in the tensor's own dtype."""
     def numpy(self, *, force: builtins.bool = False) -> _numpy.ndarray[_Any, _Any]:
         """Return the values as a read-only NumPy array, without a copy where the machine allows; it never changes."""
     def outer(self, vec2: Tensor) -> Tensor:
@@ -1029,6 +1046,9 @@ class TensorMethods:
         """Write integers of ``[from_, to)``; without bounds all that the dtype represents exactly."""
     def ravel(self) -> Tensor:
         """All elements in one dimension."""
+    @property
+    def real(self) -> Tensor:
+        """The real part, which is the tensor itself."""
     def reciprocal(self) -> Tensor:
         """1 divided by each element."""
     def reciprocal_(self) -> _Self:
@@ -1063,6 +1083,10 @@ class TensorMethods:
         """The same elements in another shape: a view where the strides allow it, else a copy."""
     def reshape_as(self, other: Tensor) -> Tensor:
         """The same elements in the shape of another tensor."""
+    def resolve_conj(self) -> Tensor:
+        """The tensor itself: no conjugation is put off."""
+    def resolve_neg(self) -> Tensor:
+        """The tensor itself: no negation is put off."""
     def retain_grad(self) -> None:
         """Keep the gradient of this tensor in ``grad`` during backward, though it is no leaf."""
     def roll(self, shifts: _Dims2, dims: _Dims2 | None = None) -> Tensor:

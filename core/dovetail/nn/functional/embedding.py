@@ -209,7 +209,8 @@ def _bag_numbers(input: Tensor, offsets: Tensor) -> Tensor:
 def _bag_count(offsets: Tensor, include_last_offset: bool) -> int:
     if include_last_offset and not offsets.shape[0]:
         raise ArgumentError("include_last_offset: number of offsets should be at least 1")
-    return offsets.shape[0] - int(include_last_offset)
+    count: int = offsets.shape[0]
+    return count - int(include_last_offset)
 
 
 def _reduce_rows(rows: Tensor, counted: Tensor, mode: str) -> Tensor:
@@ -218,9 +219,10 @@ def _reduce_rows(rows: Tensor, counted: Tensor, mode: str) -> Tensor:
     if mode == "max":
         if not rows.shape[1]:
             return rows.sum(1)
-        highest = ops.where(mask, rows, ops.full_like(rows, -float("inf"))).amax(1)
-        return ops.where(counted.any(1, keepdim=True), highest, ops.zeros_like(highest))
-    total = ops.where(mask, rows, ops.zeros_like(rows)).sum(1)
+        highest: Tensor = ops.where(mask, rows, ops.full_like(rows, -float("inf"))).amax(1)
+        found: Tensor = ops.where(counted.any(1, keepdim=True), highest, ops.zeros_like(highest))
+        return found
+    total: Tensor = ops.where(mask, rows, ops.zeros_like(rows)).sum(1)
     return total if mode == "sum" else total / counted.sum(1, keepdim=True).clamp(min=1).to(rows.dtype)
 
 

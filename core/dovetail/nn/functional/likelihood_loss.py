@@ -121,7 +121,8 @@ def _normaliser(log_probs: Tensor, steps: Tensor) -> Tensor:
     """Zeros whose gradient is exp(log_probs): what PyTorch's formula adds, as if a log_softmax came before."""
     total = log_probs.exp().sum(2)
     numbers = ops.arange(log_probs.shape[0], device=log_probs.device).unsqueeze(1)
-    return ops.where(numbers < steps, total - total.detach(), ops.zeros_like(total)).sum(0)
+    within: Tensor = ops.where(numbers < steps, total - total.detach(), ops.zeros_like(total))
+    return within.sum(0)
 
 
 def linear_cross_entropy(

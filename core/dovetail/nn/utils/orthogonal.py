@@ -54,7 +54,8 @@ class _Orthogonal(Module):
         if self.orthogonal_map == "matrix_exp":
             return ops.matrix_exp(skew)[..., :columns]
         one = ops.eye(rows, dtype=x.dtype, device=x.device)
-        return (_Inverse.apply(one - skew * 0.5) @ (one + skew * 0.5))[..., :columns]
+        inverse: Tensor = _Inverse.apply(one - skew * 0.5)
+        return (inverse @ (one + skew * 0.5))[..., :columns]
 
     @no_grad()
     def right_inverse(self, Q: Tensor) -> Tensor:
@@ -149,5 +150,5 @@ class _Inverse(Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         (inverse,) = ctx.saved_tensors
-        transposed = inverse.transpose(-2, -1)
+        transposed: Tensor = inverse.transpose(-2, -1)
         return -(transposed @ grad @ transposed)

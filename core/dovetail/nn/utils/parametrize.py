@@ -220,7 +220,7 @@ def _refuse_pickle(self: Module) -> NoReturn:
 def _copied(self: Any, memo: dict[int, Any]) -> Any:
     if id(self) in memo:
         return memo[id(self)]
-    replica = type(self).__new__(type(self))
+    replica = object.__new__(type(self))
     memo[id(self)] = replica
     replica.__dict__ = deepcopy(self.__dict__, memo)
     slots: Sequence[str] = copyreg._slotnames(type(self))  # type: ignore[attr-defined]  # typeshed leaves it out

@@ -40,7 +40,7 @@ class BasePruningMethod(ABC):
 
     def apply_mask(self, module: Module) -> Tensor:
         """Return the original tensor times its mask."""
-        mask = getattr(module, self._tensor_name + "_mask")
+        mask: Tensor = getattr(module, self._tensor_name + "_mask")
         original: Tensor = getattr(module, self._tensor_name + "_orig")
         return mask.to(original.dtype) * original
 
@@ -237,11 +237,12 @@ class Amount(BasePruningMethod):
         if not isinstance(amount, numbers.Real):
             raise ArgumentTypeError(f"Invalid type for amount: {amount}. Must be int or float.")
         whole = isinstance(amount, numbers.Integral)
-        if float(amount) < 0 or (not whole and float(amount) > 1.0):
+        value = float(amount)
+        if value < 0 or (not whole and value > 1.0):
             raise ArgumentError(
                 f"amount={amount} should either be a float in the range [0, 1] or a non-negative integer"
             )
-        self.amount = int(amount) if whole else float(amount)
+        self.amount = int(value) if whole else value
         return self
 
     def _count(self, size: int) -> int:

@@ -52,8 +52,9 @@ class SpectralNorm:
 
     def compute_weight(self, module: Module, do_power_iteration: bool) -> Tensor:
         """Return the weight over its largest singular value; in training the vectors take a step, in place."""
-        weight = getattr(module, self.name + "_orig")
-        u, v = getattr(module, self.name + "_u"), getattr(module, self.name + "_v")
+        weight: Tensor = getattr(module, self.name + "_orig")
+        u: Tensor = getattr(module, self.name + "_u")
+        v: Tensor = getattr(module, self.name + "_v")
         matrix = weight_matrix(weight, self.dim)
         if do_power_iteration:
             with no_grad():
