@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from importlib.metadata import entry_points
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any, Final
 
 from dovetail.backend.inspection import forget_plans
@@ -80,7 +81,16 @@ def spread(settings: Settings, tasks: Sequence[Task], jobs: int) -> Iterator[tup
 
 def _begin(settings: Settings) -> None:
     """Prepare a process."""
+    threading.Thread(target=_follow, daemon=True).start()
     _sessions.append(_stack.enter_context(prepared(settings)))
+
+
+def _follow() -> None:
+    """End with the process that began this one: it may be killed without a word, and the queue would wait for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _do(task: Task) -> Done:

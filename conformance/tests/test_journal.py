@@ -156,3 +156,24 @@ def test_several_processes_find_what_one_does() -> None:
     )
     assert [r.stored() | {"seconds": 0} for r in one.rows] == [r.stored() | {"seconds": 0} for r in two.rows]
     assert one.origins == two.origins
+
+
+def test_processes_end_with_the_one_that_began_them(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl", reason="processes are looked up as POSIX has them")
+    words = [sys.executable, "-m", "dovetail.cli.main", "conformance", "numpy", "--jobs", "2", "--out", str(tmp_path)]
+    path = tmp_path / "numpy-cpu-0-quick.journal"
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as first:
+        limit = time.monotonic() + 120
+        while time.monotonic() < limit and not (path.exists() and path.read_bytes().count(b"\n") > 40):
+            time.sleep(0.05)
+        children = Path(f"/proc/{first.pid}/task/{first.pid}/children")
+        if not children.exists():
+            first.kill()
+            pytest.skip("this system does not list the children of a process")
+        begun = [int(pid) for pid in children.read_text().split()]
+        assert len(begun) >= 2
+        first.kill()
+    limit = time.monotonic() + 60
+    while time.monotonic() < limit and any(Path(f"/proc/{pid}/cmdline").exists() for pid in begun):
+        time.sleep(0.05)
+    assert [pid for pid in begun if Path(f"/proc/{pid}/cmdline").exists()] == []

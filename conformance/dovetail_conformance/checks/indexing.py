@@ -21,7 +21,7 @@ from dovetail_conformance.session import Session, quiet
 Shape = tuple[int, ...]
 SHAPES: Final[tuple[Shape, ...]] = ((5,), (3, 4), (2, 3, 4), (2, 1, 3, 2))
 CASES: Final = 240
-"""Random indices; a tenth of them where every shape is compiled."""
+"""Random indices; few of them in the quick tier where every shape is compiled."""
 MANY: Final = 20_000
 """Those of the full tier."""
 
