@@ -255,10 +255,18 @@ def network(framework: Any) -> Any:
     )  # fmt: skip
 
 
-def trained(framework: Any, weights: dict[str, Any], steps: int, compiled: bool = False) -> tuple[list[float], Any]:
+def small(framework: Any) -> Any:
+    """For JAX, where each op and shape compiles."""
+    nn = framework.nn
+    return nn.Sequential(nn.Flatten(), nn.Linear(36, 8), nn.ReLU(), nn.Linear(8, 3))
+
+
+def trained(
+    framework: Any, weights: dict[str, Any], steps: int, compiled: bool = False, make: Any = network
+) -> tuple[list[float], Any]:
     """Losses of some steps under autocast, and the model."""
     rng = np.random.default_rng(0)
-    model = network(framework)
+    model = make(framework)
     model.load_state_dict({k: framework.as_tensor(v.copy()) for k, v in weights.items()})
     optimizer = framework.optim.SGD(model.parameters(), lr=0.1)
     x = framework.as_tensor(rng.normal(size=(8, 1, 6, 6)).astype("float32"))
@@ -276,9 +284,9 @@ def trained(framework: Any, weights: dict[str, Any], steps: int, compiled: bool 
     return [float(run(x, y).detach()) for _ in range(steps)], model
 
 
-def weights() -> dict[str, Any]:
+def weights(make: Any = network) -> dict[str, Any]:
     dovetail.manual_seed(0)
-    return {k: v.numpy().copy() for k, v in network(dovetail).state_dict().items()}
+    return {k: v.numpy().copy() for k, v in make(dovetail).state_dict().items()}
 
 
 @pytest.mark.oracle
@@ -295,14 +303,54 @@ def test_training_follows_pytorchs() -> None:
 
 def test_training_on_jax_and_captured() -> None:
     pytest.importorskip("jax", reason="JAX is an extra")
-    start = weights()
-    eager, _ = trained(dovetail, start, 3)
-    captured, _ = trained(dovetail, start, 3, compiled=True)
-    assert captured == eager
+    captured, _ = trained(dovetail, weights(), 3, compiled=True)
+    assert captured == trained(dovetail, weights(), 3)[0]
+    start = weights(small)
+    eager, _ = trained(dovetail, start, 3, make=small)
     with dovetail.use_backend("jax"):
-        on_jax, model = trained(dovetail, start, 3, compiled=True)
+        on_jax, model = trained(dovetail, start, 3, compiled=True, make=small)
         assert {p.device.backend for p in model.parameters()} == {"jax"}
     assert on_jax == pytest.approx(eager, rel=0.02)
+
+
+LAYERS: dict[str, tuple[Any, list[tuple[int, ...]]]] = {
+    "Bilinear": (lambda n: n.Bilinear(4, 3, 2), [(5, 4), (5, 3)]),
+    "ConvTranspose2d": (lambda n: n.ConvTranspose2d(2, 3, 3), [(1, 2, 5, 5)]),
+    "GroupNorm": (lambda n: n.Sequential(n.Conv2d(1, 4, 3), n.GroupNorm(2, 4)), [(2, 1, 6, 6)]),
+    "LSTM": (lambda n: n.LSTM(4, 3, batch_first=True), [(2, 5, 4)]),
+    "GRU": (lambda n: n.GRU(4, 3, num_layers=2, bidirectional=True), [(5, 2, 4)]),
+    "RNN": (lambda n: n.RNN(4, 3), [(5, 2, 4)]),
+    "MultiheadAttention": (lambda n: n.MultiheadAttention(8, 2, batch_first=True), [(2, 5, 8)] * 3),
+    "TransformerDecoderLayer": (lambda n: n.TransformerDecoderLayer(8, 2, 16), [(2, 5, 8), (4, 5, 8)]),
+    "activations": (lambda n: n.Sequential(n.Linear(4, 4), n.GELU(), n.Dropout(0.5), n.PReLU()), [(2, 4)]),
+    "pooling": (lambda n: n.Sequential(n.Conv2d(1, 2, 3), n.MaxPool2d(2), n.AdaptiveAvgPool2d(1)), [(2, 1, 8, 8)]),
+    "padding": (lambda n: n.Sequential(n.Conv2d(1, 2, 3), n.ReflectionPad2d(1)), [(2, 1, 8, 8)]),
+}
+
+
+def dtypes_of(framework: Any, name: str) -> list[str]:
+    """The dtypes of the results of a layer under autocast, and of its gradients."""
+    make, shapes = LAYERS[name]
+    layer = make(framework.nn)
+    inputs = [framework.as_tensor(np.random.default_rng(1).normal(size=s).astype("float32")) for s in shapes]
+    with framework.autocast("cpu", dtype=framework.bfloat16):
+        results = layer(*inputs)
+    flat, rest = [], [results]
+    while rest:
+        found = rest.pop(0)
+        if isinstance(found, tuple):
+            rest = [*found, *rest]
+        else:
+            flat.append(found)
+    flat[0].float().sum().backward()
+    return [str(t.dtype).rpartition(".")[2] for t in (*flat, *(p.grad for p in layer.parameters()))]
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_have_the_dtypes_of_pytorchs(name: str) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle: ./dev test --with torch==2.13.0")
+    assert dtypes_of(dovetail, name) == dtypes_of(torch, name)
 
 
 def test_a_compiled_function_is_captured_again_when_the_block_changes() -> None:

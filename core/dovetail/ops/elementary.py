@@ -57,6 +57,7 @@ def isreal(input: Tensor) -> Tensor:
         ),
     ),
     agree=Agree.running(),
+    autocast={"accelerator": "float32"},
 )
 def renorm(input: Tensor, p: Number, dim: int, maxnorm: Number) -> Tensor:
     """Each slice along a dimension scaled down so that its p-norm is at most ``maxnorm``."""

@@ -95,9 +95,7 @@ def _shape(
     ),
     agree=Agree.running(),
 )
-def quantiles(
-    input: Tensor, q: Tensor, dim: int | None, keepdim: bool, interpolation: str, ignore_nan: bool
-) -> Tensor:
+def quantiles(input: Tensor, q: Tensor, dim: int | None, keepdim: bool, interpolation: str, ignore_nan: bool) -> Tensor:
     """The values at the fractions ``q`` of the sorted elements; with ``ignore_nan`` of those that are numbers."""
     axis = 0 if dim is None else normalize_dim(dim, input.ndim)
     rows = input.reshape(-1) if dim is None or not input.ndim else input.movedim(axis, -1)
@@ -112,9 +110,7 @@ def quantiles(
         ranks = select_by(nans[..., -1:], rows.shape[-1] - 1, ranks)
     found = _between(ordered, ranks, interpolation).movedim(-1, 0)
     return found.reshape(
-        _shape(
-            input._spec, q._spec, dim=dim, keepdim=keepdim, interpolation=interpolation, ignore_nan=ignore_nan
-        )
+        _shape(input._spec, q._spec, dim=dim, keepdim=keepdim, interpolation=interpolation, ignore_nan=ignore_nan)
     )
 
 
@@ -133,7 +129,7 @@ def _between(ordered: Tensor, ranks: Tensor, interpolation: str) -> Tensor:
     return low.lerp(high, weight)
 
 
-@front(method=True)
+@front(method=True, autocast={"cpu": "float32"})
 def quantile(
     input: Tensor,
     q: Tensor | Number,
@@ -154,7 +150,7 @@ def quantile(
     return quantiles(input, _checked("quantile", input, q, interpolation), dim, keepdim, interpolation, False)
 
 
-@front(method=True)
+@front(method=True, autocast={"cpu": "float32"})
 def nanquantile(
     input: Tensor,
     q: Tensor | Number,
@@ -180,9 +176,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
     axis = normalize_dim(dim, input.ndim)
     size = input.shape[axis]
     if not size:
-        raise EmptyReduction(
-            f"mode(): Expected reduction dim {axis} to have non-zero size (shape {list(input.shape)})"
-        )
+        raise EmptyReduction(f"mode(): Expected reduction dim {axis} to have non-zero size (shape {list(input.shape)})")
     ordered, order = input.detach().movedim(axis, -1).sort(dim=-1, stable=True)
     numbers = iota(order.new_zeros(()), size)
     same = ordered.unsqueeze(-1) == ordered.unsqueeze(-2)
