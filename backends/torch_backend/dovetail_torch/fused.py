@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from dovetail.backend import Array, Call, KernelTable, ops
+from dovetail.backend import Array, Call, KernelTable, dtypes, ops
 
 Kernel = Callable[..., Any]
 
@@ -20,7 +20,8 @@ def extend(table: KernelTable) -> None:
     table(ops.relu_backward)(lambda grad, output: torch.where(output <= 0, 0.0, grad))
     table(ops.erf)(torch.erf)
     table(ops.erfc)(torch.erfc)
-    table(ops.sigmoid)(_sigmoid)
+    for op, function in ((ops.sigmoid, torch.sigmoid), (ops.sinh, torch.sinh), (ops.cosh, torch.cosh)):
+        table.binder(op)(_away_from_overflow(function))
     table(ops.trunc)(_of_floats(torch.trunc))
     table(ops.linear)(functional.linear)
     _softmax(table)
@@ -32,9 +33,16 @@ def _of_floats(function: Kernel) -> Kernel:
     return lambda x: function(x) if x.is_floating_point() else x
 
 
-def _sigmoid(x: Array) -> Array:
-    """In float64 for float32: PyTorch's own form loses what is below the smallest normal number."""
-    return torch.sigmoid(x.to(torch.float64)).to(x.dtype) if x.dtype is torch.float32 else torch.sigmoid(x)
+def _away_from_overflow(function: Kernel) -> Callable[[Call], Kernel | None]:
+    """In float64 for float32: PyTorch's form loses results where exp(|x|) overflows, which float64 does far beyond.
+
+    In float64 the op's decomposition takes care of that.
+    """
+
+    def in_double(x: Array) -> Array:
+        return function(x.to(torch.float64)).to(torch.float32)
+
+    return lambda call: in_double if call.output.dtype is dtypes.float32 else None
 
 
 def _softmax(table: KernelTable) -> None:
