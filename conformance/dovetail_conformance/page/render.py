@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from dovetail_conformance.difference import bound, figure
 from dovetail_conformance.page import model
 
 COLOURS: Final = {"conformant": "#1a7f4b", "quick-only": "#2f6fb3", "not-conformant": "#c0362c"}
@@ -24,7 +25,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["number"] = lambda value: f"{value:,}"
-    made.filters["figure"] = lambda entry: f"{model.figure(entry):.3g} of {model.bound(entry):g}"
+    made.filters["figure"] = lambda entry: f"{figure(entry):.3g} of {bound(entry):g}"
     made.filters["percent"] = lambda share: f"{100 * share:.0f} %"
     made.filters["used"] = model.used
     return made
