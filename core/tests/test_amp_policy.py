@@ -120,6 +120,19 @@ def test_the_rules_for_accelerators_are_those_of_pytorchs_header() -> None:
     assert found == wanted | own
 
 
+@pytest.mark.oracle
+@pytest.mark.parametrize(("key", "kind"), [("AutocastCPU", "cpu"), ("AutocastCUDA", "accelerator")])
+def test_everything_that_pytorch_registers_has_a_rule(key: str, kind: str) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle: ./dev test --with torch==2.13.0")
+    registered = torch._C._dispatch_get_registrations_for_dispatch_key(key)
+    names = {name.removeprefix("aten::").partition(".")[0] for name in registered}
+    assert len(names) > 60
+    for record in (*registry.ops(), *registry.fronts()):
+        if record.name in names:
+            assert record.autocast is not None, record.name
+            assert getattr(record.autocast, kind) is not None, record.name
+
+
 @pytest.fixture
 def accelerated(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rules for accelerators, on the CPU that is here."""
