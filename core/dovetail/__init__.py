@@ -106,6 +106,12 @@ _TYPES = (
 )  # fmt: skip
 """Constructors of one dtype each."""
 
+_FORMATS = (
+    "memory_format", "contiguous_format", "channels_last", "channels_last_3d", "preserve_format",
+    "layout", "strided",
+)  # fmt: skip
+"""Memory formats, which are accepted."""
+
 _FROM = {
     "Function": "autograd.function",
     "autocast": "amp.block",
@@ -120,6 +126,7 @@ _FROM = {
     **dict.fromkeys(_AUTOCAST, "amp.modes"),
     **dict.fromkeys(_SWITCHES, "switches"),
     **dict.fromkeys(_TYPES, "tensor_types"),
+    **dict.fromkeys(_FORMATS, "memory_formats"),
 }
 """Names of the top package that live in such parts."""
 

@@ -92,6 +92,13 @@ from dovetail.dtypes import uint64 as uint64
 from dovetail.dtypes import uint8 as uint8
 from dovetail.limits import finfo as finfo
 from dovetail.limits import iinfo as iinfo
+from dovetail.memory_formats import channels_last as channels_last
+from dovetail.memory_formats import channels_last_3d as channels_last_3d
+from dovetail.memory_formats import contiguous_format as contiguous_format
+from dovetail.memory_formats import layout as layout
+from dovetail.memory_formats import memory_format as memory_format
+from dovetail.memory_formats import preserve_format as preserve_format
+from dovetail.memory_formats import strided as strided
 from dovetail.nn.summary import summary as summary
 from dovetail.printing import set_printoptions as set_printoptions
 from dovetail.program.compiled import compile as compile
@@ -456,7 +463,7 @@ def conj(input: Tensor) -> Tensor:
     """The complex conjugate, which of real numbers is the tensor itself."""
 def conj_physical(input: Tensor) -> Tensor:
     """The complex conjugate, which of real numbers is the tensor itself."""
-def contiguous(input: Tensor) -> Tensor:
+def contiguous(input: Tensor, *, memory_format: _Any = None) -> Tensor:
     """The tensor itself if its elements lie in row-major order, else a copy that does."""
 def conv1d(
     input: Tensor,

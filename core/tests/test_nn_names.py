@@ -38,7 +38,6 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         **dict.fromkeys(("has_torch_function_variadic", "assert_int_or_pair", "boolean_dispatch"), HELPER),
         **dict.fromkeys(("reproducibility_notes", "sparse_support_notes", "tf32_notes"), HELPER),
         **dict.fromkeys(("GRID_SAMPLE_INTERPOLATION_MODES", "GRID_SAMPLE_PADDING_MODES"), HELPER),
-        **dict.fromkeys(("affine_grid", "grid_sample"), "resampling, which is being written"),
         **dict.fromkeys(("ScalingType", "SwizzleType", "grouped_mm", "scaled_grouped_mm", "scaled_mm"), FLOAT8),
     },
     "torch.nn.init": dict.fromkeys(("Literal", "ParamSpec", "Tensor", "torch"), IMPORTED),

@@ -45,6 +45,18 @@ def test_switches_are_what_they_were_set_to() -> None:
         dovetail.set_num_threads(0)
 
 
+def test_memory_formats_are_accepted() -> None:
+    x = dovetail.ones(1, 2, 3, 3)
+    assert x.contiguous(memory_format=dovetail.channels_last) is x
+    assert x.to(memory_format=dovetail.channels_last) is x
+    assert dovetail.equal(x.clone(memory_format=dovetail.preserve_format), x)
+    net = dovetail.nn.Conv2d(2, 1, 1).to(memory_format=dovetail.channels_last)
+    assert net(x).shape == (1, 1, 3, 3)
+    assert repr(dovetail.contiguous_format) == "dovetail.contiguous_format"
+    assert isinstance(dovetail.channels_last_3d, dovetail.memory_format)
+    assert isinstance(dovetail.strided, dovetail.layout)
+
+
 def test_the_accelerator_is_cudas() -> None:
     assert dovetail.accelerator.is_available() == dovetail.cuda.is_available()
     assert dovetail.accelerator.device_count() == dovetail.cuda.device_count()

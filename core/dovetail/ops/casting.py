@@ -49,7 +49,13 @@ def copy_to(input: Tensor, *, device: Device) -> Tensor:
 copy_to.vjp(input=lambda g, *, specs: g.to(specs[0].device))
 
 
-@op(shape=rules.like_first, dtype=rules.same, method=True, agree=Agree.exact())
+@op(
+    shape=rules.like_first,
+    dtype=rules.same,
+    method=True,
+    sugar={"memory_format": lambda input, *, memory_format: input.clone()},
+    agree=Agree.exact(),
+)
 def clone(input: Tensor) -> Tensor:
     """A copy with storage of its own, through which gradients flow."""
     raise NoDecomposition
@@ -81,8 +87,11 @@ def to(
     dtype: dtypes.dtype | None = None,
     non_blocking: bool = False,
     copy: bool = False,
+    memory_format: Any = None,
 ) -> Tensor:
     """Return the tensor with another dtype, on another device, or both; itself when nothing changes.
+
+    ``memory_format`` is accepted: a backend keeps values as it likes.
 
     >>> import dovetail
     >>> dovetail.ones(2).to(dovetail.int64)

@@ -482,8 +482,11 @@ basic_index_put.vjp(
 
 
 @front(method=True)
-def contiguous(input: Tensor) -> Tensor:
-    """The tensor itself if its elements lie in row-major order, else a copy that does."""
+def contiguous(input: Tensor, *, memory_format: Any = None) -> Tensor:
+    """The tensor itself if its elements lie in row-major order, else a copy that does.
+
+    ``memory_format`` is accepted: a backend keeps values as it likes.
+    """
     alias = input._alias
     if alias is None or is_contiguous(input._spec.shape, alias.strides):
         return input

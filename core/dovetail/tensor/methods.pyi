@@ -375,7 +375,7 @@ class TensorMethods:
         """The complex conjugate, which of real numbers is the tensor itself."""
     def conj_physical(self) -> Tensor:
         """The complex conjugate, which of real numbers is the tensor itself."""
-    def contiguous(self) -> Tensor:
+    def contiguous(self, *, memory_format: _Any = None) -> Tensor:
         """The tensor itself if its elements lie in row-major order, else a copy that does."""
     def copy_(self, src: _Any, non_blocking: builtins.bool = False) -> Tensor:
         """Write the values of another tensor, broadcast and converted to this one's dtype and device; returns itself."""
@@ -1272,6 +1272,7 @@ class TensorMethods:
         dtype: _dtypes.dtype | None = None,
         non_blocking: builtins.bool = False,
         copy: builtins.bool = False,
+        memory_format: _Any = None,
     ) -> Tensor:
         """Return the tensor with another dtype, on another device, or both; itself when nothing changes."""
     def tolist(self) -> _Any:
