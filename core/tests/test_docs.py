@@ -43,7 +43,7 @@ def test_the_programs_of_a_page_run(page: str, tmp_path: Path, monkeypatch: pyte
     exec("\n".join(blocks(page)), {})
 
 
-@pytest.mark.parametrize("page", ["spatial_layers.md"])
+@pytest.mark.parametrize("page", ["modules.md", "spatial_layers.md"])
 def test_the_programs_of_a_page_run_without_extras(page: str) -> None:
     assert blocks(page)
     exec("\n".join(blocks(page)), {})
