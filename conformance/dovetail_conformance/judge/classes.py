@@ -186,8 +186,8 @@ def _by_running(
     fmt = format_of(got)
     amount = np.asarray(np.broadcast_to(running.error, got.shape), np.longdouble)
     finding = measure(got, expected, Limit(fmt, 0.0, amount), signed_zero=agree.signed_zero, flush=flushes)
-    half = np.fmin(ulp_at(expected.value, fmt) / 2, finding.allowed)  # a NaN has no ULP
-    excess = np.maximum(finding.error - half, np.longdouble(0))
+    half = np.minimum(ulp_at(expected.value, fmt) / 2, finding.allowed)
+    excess = np.where(finding.error == 0, np.longdouble(0), np.maximum(finding.error - half, np.longdouble(0)))
     used = _share_of(np.asarray(excess), np.asarray(finding.allowed - half))
     used = np.where(finding.good & (finding.allowed == 0), np.longdouble(0), used)
     return _measured(finding, np.asarray(used), np.ones(got.shape), "of the running error")
