@@ -56,6 +56,14 @@ class WithoutPayload(Wrapped):
         return super().from_host(array, device)
 
 
+class Forwards(Wrapped):
+    """Host arrays are read in the order of their memory."""
+
+    def from_host(self, array: Host, device: Device) -> Array:
+        backwards = array.ndim == 1 and array.strides[0] < 0
+        return super().from_host(array[::-1] if backwards else array, device)
+
+
 def wrong_class(call: Call) -> Kernel:
     """ValueError for an index out of range."""
     right = plain_kernel("index_select")(call)
@@ -175,7 +183,6 @@ FAULTS: Final[tuple[Fault, ...]] = (
         "transfer",
         "transfer",
         backend_of(WithoutPayload),
-        alone=True,
     ),
     Fault(
         "M37",
@@ -244,6 +251,14 @@ FAULTS: Final[tuple[Fault, ...]] = (
         "saving",
         "files",
         attribute(lambda: dovetail, "save", with_the_time),
+        alone=True,
+    ),
+    Fault(
+        "X16",
+        "host arrays that run backwards are read forwards",
+        "transfer",
+        "transfer",
+        backend_of(Forwards),
         alone=True,
     ),
 )
