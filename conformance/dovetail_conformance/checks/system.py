@@ -25,7 +25,7 @@ PROGRAMS: Final = 150
 def aliasing(session: Session) -> list[Row]:
     """Random programs of views, in-place writes and gradients do the same as on another backend."""
     row = Row("views and writes", "float64", "aliasing", kind="programs")
-    count = PROGRAMS // 50 if session.lean else PROGRAMS
+    count = PROGRAMS // 75 if session.lean else PROGRAMS
     for seed in range(session.seed, session.seed + count):
         row.cases += 1
         row.tested += 1
