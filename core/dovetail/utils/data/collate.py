@@ -94,8 +94,9 @@ def _stack_arrays(batch: Sequence[np.ndarray[Any, Any]], place: str) -> Any:
         raise _no_rule(first.dtype, place)
     _same_kind(batch, np.ndarray, place)
     _same_shapes([array.shape for array in batch], place)
-    if all(array.dtype == first.dtype for array in batch):
-        return adopt(np.stack(batch))
+    dtype = first.dtype
+    if all(array.dtype == dtype for array in batch):
+        return adopt(np.array(batch, dtype))  # equal shapes: what np.stack does in more steps
     # Different element types promote by the framework's table, not by NumPy's.
     return ops.stack([to_tensor(array) for array in batch])
 
@@ -110,7 +111,12 @@ def _join_floats(batch: Sequence[float], place: str) -> Tensor:
     return _join_numbers(batch, place, dtypes.float64)
 
 
+_PLAIN = frozenset({int, float, bool})
+
+
 def _join_numbers(batch: Sequence[Any], place: str, dtype: dtypes.dtype | None = None) -> Tensor:
+    if _PLAIN.issuperset(map(type, batch)):
+        return ops.tensor(list(batch), dtype=dtype)
     for entry, value in enumerate(batch):
         if not isinstance(value, int | float | np.number | np.bool_):
             raise CollateTypeError(
@@ -155,7 +161,10 @@ def _collate_mappings(batch: Sequence[Mapping[Any, Any]], place: str) -> Any:
 
 def _collate_sequences(batch: Sequence[Any], place: str) -> Any:
     first = batch[0]
+    kind, length = type(first), len(first)
     for entry, sample in enumerate(batch):
+        if type(sample) is kind and len(sample) == length:
+            continue  # as nearly always, and asking an abstract class takes ten times as long
         if not isinstance(sample, Sequence):
             raise CollateTypeError(
                 f"default_collate: entry 0 is a sequence and entry {entry} is {type(sample)}{_at(place)}"
@@ -216,6 +225,8 @@ def _same_kind(batch: Iterable[Any], kind: type, place: str) -> None:
 
 def _same_shapes(shapes: list[tuple[int, ...]], place: str) -> None:
     first = shapes[0]
+    if shapes.count(first) == len(shapes):
+        return
     for entry, shape in enumerate(shapes):
         if shape != first:
             raise CollateError(
