@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from dovetail.backend import Call, KernelTable, ops
-from dovetail_numpy import conv_volumes, folding
+from dovetail_numpy import conv_volumes, folding, resampling
 from dovetail_numpy.binding import enter
 
 table: Final = KernelTable()
@@ -49,3 +49,6 @@ def _of_images(dims: int, function: Any) -> Any:
 
 table.binder(ops.im2col)(_of_images(4, folding.im2col))
 table.binder(ops.col2im)(_of_images(3, folding.col2im))
+
+table.binder(ops.resample)(resampling.bind_forward)
+table.binder(ops.resample_backward)(resampling.bind_backward)

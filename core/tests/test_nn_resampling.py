@@ -104,7 +104,7 @@ def test_bytes_are_rounded(oracle: Any) -> None:
     oracle.agree(lambda f: f.nn.functional.interpolate(f.tensor(host).to(f.uint8), (9, 4)))
 
 
-def test_second_derivatives(oracle: Any) -> None:
+def test_second_derivatives(ways: str, oracle: Any) -> None:
     host = np.random.default_rng(1).normal(size=(1, 2, 3, 4))
     for mode in ("nearest", "bilinear", "bicubic", "area"):
         oracle.compare(lambda f, x, m=mode: f.nn.functional.interpolate(x * x * x, (5, 3), mode=m), host)

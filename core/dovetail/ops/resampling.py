@@ -15,7 +15,7 @@ from dovetail.ops.creation import tensor
 from dovetail.ops.definition import op
 from dovetail.ops.gathering import index_select
 from dovetail.ops.precision import wider
-from dovetail.ops.resampling_taps import Sampling, Taps, adjoint_of, taps_of
+from dovetail.ops.resampling_taps import Sampling, Taps
 from dovetail.record.agree import Agree, Growth
 from dovetail.record.rules import Dtypes, normalize_dim
 from dovetail.record.samples import Arg, call, calls, error
@@ -83,8 +83,8 @@ def resample(input: Tensor, dim: int, how: tuple[Any, ...]) -> Tensor:
         spread = input.unsqueeze(dim + 1).expand((*shape[: dim + 1], times, *shape[dim + 1 :]))
         return spread.reshape(_resized(shape, dim, sampling.after))
     if wide is not input.dtype and not sampling.kind.startswith("nearest"):
-        return _sampled(input.to(wide), dim, taps_of(sampling)).to(input.dtype)
-    return _sampled(input, dim, taps_of(sampling))
+        return _sampled(input.to(wide), dim, sampling.taps()).to(input.dtype)
+    return _sampled(input, dim, sampling.taps())
 
 
 @op(
@@ -112,7 +112,7 @@ def resample_backward(grad: Tensor, dim: int, how: tuple[Any, ...]) -> Tensor:
     if times:
         shape = tuple(grad.shape)
         return grad.reshape((*shape[:dim], sampling.before, times, *shape[dim + 1 :])).sum(dim + 1)
-    return _sampled(grad, dim, adjoint_of(sampling))
+    return _sampled(grad, dim, sampling.adjoint())
 
 
 resample.vjp(input=lambda g, *, dim, how: resample_backward(g, dim, how))

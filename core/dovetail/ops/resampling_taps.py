@@ -55,6 +55,14 @@ class Sampling(NamedTuple):
         factor = self.after // self.before
         return factor if whole and self.scale in (None, factor) else 0
 
+    def taps(self) -> Taps:
+        """For each result the elements that it is made of."""
+        return taps_of(self)
+
+    def adjoint(self) -> Taps:
+        """For each element the results that it went into."""
+        return adjoint_of(self)
+
 
 def cubic_weights(t: Any, a: float) -> list[Any]:
     """Keys' weights of the four neighbours of a point at distance ``t`` from the second."""
