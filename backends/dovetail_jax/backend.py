@@ -22,7 +22,7 @@ _compiled: Final = [0]
 """Programs that XLA has compiled in this process, for whatever part of it."""
 
 
-def _count(event: str, seconds: float, **_: Any) -> None:
+def _count(event: str, duration_secs: float, **_: Any) -> None:
     """Hear of what JAX has spent time on."""
     if event == "/jax/core/compile/backend_compile_duration":
         _compiled[0] += 1
@@ -87,7 +87,7 @@ class JaxBackend(Backend):
         return device.type != "cpu"
 
     def synchronize(self, device: Device) -> None:
-        """Wait for every array that somebody holds: JAX knows no other barrier, and runs what is independent at once."""
+        """Wait for every array that somebody holds: JAX has no other barrier, and runs what is independent at once."""
         place = self._places[device]
         for array in jax.live_arrays(place.platform):
             if place in array.devices():
