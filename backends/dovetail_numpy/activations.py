@@ -18,13 +18,11 @@ from dovetail_numpy.precision import Array
 
 # Four blocks of float64 are 1 MB: of 2 to 64 thousand elements this was the fastest.
 _BLOCK: Final = 1 << 15
-# The powers of a block take 7 times its memory.
-_SMALL_BLOCK: Final = 1 << 14
 # Below this many elements the number of calls decides.
 _FEW: Final = 1 << 12
 
 
-def in_blocks(function: Callable[..., Array], *arrays: Array, block: int = _BLOCK) -> Array:
+def in_blocks(function: Callable[..., Array], *arrays: Array) -> Array:
     """Apply an elementwise function in float64 to arrays of one shape, block by block.
 
     The result has the dtype and the memory order of the last one.
@@ -33,7 +31,7 @@ def in_blocks(function: Callable[..., Array], *arrays: Array, block: int = _BLOC
     out = np.empty_like(last)
     flat = out.ravel(order="K")
     sources = [_in_order(array, out) for array in arrays]
-    for cut in blocks(out.size, block):
+    for cut in blocks(out.size, _BLOCK):
         flat[cut] = function(*(source[cut].astype(np.float64) for source in sources))
     return out
 
@@ -93,7 +91,7 @@ _FAR: Final = 60.0
 
 def _room(size: int) -> Array:
     """Memory for `_tail` on blocks of so many elements: the powers, the first of which is 1, and two results."""
-    room = np.empty((_TAIL.shape[1] + len(_TAIL), min(size, _SMALL_BLOCK)))
+    room = np.empty((_TAIL.shape[1] + len(_TAIL), min(size, _BLOCK)))
     room[0] = 1
     return room
 
@@ -196,14 +194,14 @@ def _gelu_tanh_backward(g: Array, x: Array) -> Array:
 def gelu(input: Array, *, approximate: str) -> Array:
     """Return ``x Phi(x)`` with the normal distribution function, or its "tanh" approximation, rounded."""
     if approximate == "none":
-        return in_blocks(partial(_gelu, _room(input.size)), input, block=_SMALL_BLOCK)
+        return in_blocks(partial(_gelu, _room(input.size)), input)
     return in_blocks(_gelu_tanh, input)
 
 
 def gelu_backward(g: Array, input: Array, *, approximate: str) -> Array:
     """Return ``g`` times the derivative of `gelu`."""
     if approximate == "none":
-        return in_blocks(partial(_gelu_backward, _room(input.size)), g, input, block=_SMALL_BLOCK)
+        return in_blocks(partial(_gelu_backward, _room(input.size)), g, input)
     return in_blocks(_gelu_tanh_backward, g, input)
 
 
