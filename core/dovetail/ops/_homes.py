@@ -94,6 +94,7 @@ FAMILIES = {
     "transposed_convolution": ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d",),
     "trigonometric": ("acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cos", "cosh", "deg2rad", "hypot",
     "rad2deg", "sin", "sinh", "tan", "tanh",),
+    "turned_in_place": ("squeeze_", "swapaxes_", "swapdims_", "t_", "transpose_", "unsqueeze_",),
     "unpooling": ("max_unpool",),
     "volume_convolution": ("conv3d", "conv3d_input_grad", "conv3d_weight_grad",),
     "volume_pooling": ("avg_pool3d", "max_pool3d", "max_pool3d_with_indices",),
@@ -153,6 +154,7 @@ METHODS = {
     "trigonometric": ("acos", "acos_", "acosh", "acosh_", "asin", "asin_", "asinh", "asinh_", "atan", "atan2",
     "atan2_", "atan_", "atanh", "atanh_", "cos", "cos_", "cosh", "cosh_", "deg2rad", "deg2rad_", "hypot", "hypot_",
     "rad2deg", "rad2deg_", "sin", "sin_", "sinh", "sinh_", "tan", "tan_", "tanh", "tanh_",),
+    "turned_in_place": ("squeeze_", "swapaxes_", "swapdims_", "t_", "transpose_", "unsqueeze_",),
     "written_forms": ("bitwise_not_", "clamp_max_", "clamp_min_", "eq_", "float_power_", "ge_", "gt_", "le_",
     "logical_and_", "logical_not_", "logical_or_", "logical_xor_", "lt_", "ne_", "square_",),
 }  # fmt: skip

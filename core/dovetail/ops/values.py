@@ -29,6 +29,7 @@ from dovetail.ops.creation import filled
 from dovetail.ops.definition import Number, bind, front, property_of
 from dovetail.ops.shape import expand, permute
 from dovetail.tensor.node import Leaf
+from dovetail.tensor.storage import Alias
 from dovetail.tensor.tensor import Tensor, new
 
 # ------------------------------------------------------------------------------------------ reading
@@ -197,9 +198,24 @@ def _set_data(self: Tensor, value: Tensor) -> None:
     if isinstance(self._node, Leaf) and not value.is_floating_point():
         raise ArgumentError(f"data of a tensor that requires grad must be floating point, got {value.dtype.name}")
     data = raw(value)
-    self._alias = None
+    if self._alias is not None:
+        leave_storage(self, self._alias)
     self._data = data
     self._spec = value._spec
+
+
+def leave_storage(self: Tensor, alias: Alias) -> None:
+    """Look at the storage no longer; those who go on looking at it do so by themselves."""
+    staying = []
+    for member in alias.cell.members:
+        other = member()
+        if other is None or other is self:
+            continue
+        if other._alias is not None and other._alias.root is self:
+            other._alias.root = None
+        staying.append(member)
+    alias.cell.members = staying
+    self._alias = None
 
 
 def _transposed(self: Tensor) -> Tensor:

@@ -1212,6 +1212,8 @@ class TensorMethods:
         """In-place form of ``square``: its result in the tensor's own dtype."""
     def squeeze(self, dim: builtins.int | _Sequence[builtins.int] | None = None) -> Tensor:
         """Without the dimensions of size 1: all of them, or those named (others stay)."""
+    def squeeze_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``squeeze``: the tensor itself takes the shape; it shares what it shared."""
     def std(
         self,
         dim: _Any = None,
@@ -1241,10 +1243,16 @@ class TensorMethods:
         """Summed over the dimensions that broadcasting had added or stretched, down to a shape."""
     def swapaxes(self, dim0: builtins.int, dim1: builtins.int) -> Tensor:
         """Two dimensions exchanged, sharing storage."""
+    def swapaxes_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``swapaxes``: the tensor itself takes the shape; it shares what it shared."""
     def swapdims(self, dim0: builtins.int, dim1: builtins.int) -> Tensor:
         """Two dimensions exchanged, sharing storage."""
+    def swapdims_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``swapdims``: the tensor itself takes the shape; it shares what it shared."""
     def t(self) -> Tensor:
         """The transpose of a matrix; tensors of fewer dimensions as they are."""
+    def t_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``t``: the tensor itself takes the shape; it shares what it shared."""
     def take(self, index: Tensor) -> Tensor:
         """The elements of the flat tensor at positions, in the shape of ``index``; -1 is the last."""
     def take_along_dim(self, indices: Tensor, dim: builtins.int | None = None) -> Tensor:
@@ -1289,6 +1297,8 @@ class TensorMethods:
         """Sum of the main diagonal of a matrix."""
     def transpose(self, dim0: builtins.int, dim1: builtins.int) -> Tensor:
         """Two dimensions exchanged, sharing storage."""
+    def transpose_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``transpose``: the tensor itself takes the shape; it shares what it shared."""
     def tril(self, diagonal: builtins.int = 0) -> Tensor:
         """Matrices with zeros above a diagonal."""
     def tril_(self, diagonal: builtins.int = 0) -> _Self:
@@ -1345,6 +1355,8 @@ class TensorMethods:
         """The first of each run of equal elements (or slices of ``dim``); on request runs of each and lengths."""
     def unsqueeze(self, dim: builtins.int) -> Tensor:
         """With a dimension of size 1 at ``dim``."""
+    def unsqueeze_(self, *args: _Any, **params: _Any) -> Tensor:
+        """In-place form of ``unsqueeze``: the tensor itself takes the shape; it shares what it shared."""
     def var(
         self,
         dim: _Any = None,
