@@ -9,15 +9,27 @@ from dovetail.ops.convolution_arguments import Size, check_numbers, check_operan
 from dovetail.ops.definition import op
 from dovetail.ops.windows import sizes_of
 from dovetail.record.samples import Arg, call, calls, error
+from dovetail.tensor.spec import Spec
 from dovetail.tensor.tensor import Tensor
 
 
-def _single(name: str, value: Any) -> int:
-    """Read the one number of a one-dimensional parameter."""
-    return sizes_of(name, value, 1, "convolution")[0]
+def _canonical(input: Spec, weight: Spec, bias: Spec | None, **statics: Any) -> dict[str, Any]:
+    """The parameters as those of images of one row, checked against the operands."""
+    groups = int(statics["groups"])
+    check_operands("conv1d", 1, input, weight, bias, max(groups, 1), f"groups={groups}")
+    step, spread = (sizes_of(name, statics[name], 1, "convolution")[0] for name in ("stride", "dilation"))
+    check_numbers((step,), (0,), (spread,), groups)
+    around = statics["padding"]
+    if not isinstance(around, str):
+        amount = sizes_of("padding", around, 1, "convolution")[0]
+        check_numbers((step,), (amount,), (spread,), groups)
+        check_sizes(input, weight.shape[2:], ((amount, amount),), (spread,))
+        around = amount
+    return {"stride": step, "padding": around, "dilation": spread, "groups": groups}
 
 
 @op(
+    canon=_canonical,
     samples=calls(
         call(Arg((2, 3, 7)), Arg((4, 3, 3)), Arg((4,))),
         call(Arg((4, 7)), Arg((2, 2, 3)), None, 2, 1, 2, 2),
@@ -53,22 +65,6 @@ def conv1d(
 
     Shapes: input (N, C, L) or (C, L), weight (O, C / groups, K), bias (O).
     """
-    step, spread = _single("stride", stride), _single("dilation", dilation)
-    check_operands(
-        "conv1d",
-        1,
-        input._spec,
-        weight._spec,
-        None if bias is None else bias._spec,
-        max(groups, 1),
-        f"groups={groups}",
-    )
-    check_numbers((step,), (0,), (spread,), groups)
-    around: Any = padding
-    if not isinstance(padding, str):
-        amount = _single("padding", padding)
-        check_numbers((step,), (amount,), (spread,), groups)
-        check_sizes(input._spec, weight.shape[2:], ((amount, amount),), (spread,))
-        around = (0, amount)
-    image = conv2d(input.unsqueeze(-2), weight.unsqueeze(-2), bias, (1, step), around, (1, spread), groups)
-    return image.squeeze(-2)
+    around: Any = padding if isinstance(padding, str) else (0, padding)
+    rows = (input.unsqueeze(-2), weight.unsqueeze(-2), bias)
+    return conv2d(*rows, (1, stride), around, (1, dilation), groups).squeeze(-2)  # type: ignore[arg-type]  # numbers

@@ -13,6 +13,7 @@ from dovetail.ops.shape import basic_index, basic_index_put
 from dovetail.ops.volume_convolution import conv3d_input_grad
 from dovetail.ops.windows import sizes_of
 from dovetail.record.samples import Arg, call, calls, error
+from dovetail.tensor.spec import Spec
 from dovetail.tensor.tensor import Tensor
 
 Sizes = tuple[int, ...]
@@ -35,21 +36,24 @@ class _Layout(NamedTuple):
     sizes: Sizes
 
 
-def _layout(
-    spatial: int,
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    groups: int,
-    **given: Any,
-) -> _Layout:
-    """Read the parameters and check them against the operands."""
-    read = {name: sizes_of(name, value, spatial, "convolution") for name, value in given.items()}
-    specs = (input._spec, weight._spec, None if bias is None else bias._spec)
-    check_operands(f"conv_transpose{spatial}d", spatial, *specs, max(groups, 1), "transposed=1")
-    check_numbers(read["stride"], read["padding"], read["dilation"], groups)
-    words = (read["stride"], read["padding"], read["output_padding"], read["dilation"])
-    return _Layout(*words, _sizes(input.shape[-spatial:], weight.shape[2:], *words))
+def _canonical_as(spatial: int) -> Callable[..., dict[str, Any]]:
+    """The rule that makes the parameters tuples, checked against the operands."""
+
+    def rule(input: Spec, weight: Spec, bias: Spec | None, *, groups: int, **given: Any) -> dict[str, Any]:
+        words = {name: sizes_of(name, value, spatial, "convolution") for name, value in given.items()}
+        check_operands(f"conv_transpose{spatial}d", spatial, input, weight, bias, max(groups, 1), "transposed=1")
+        check_numbers(words["stride"], words["padding"], words["dilation"], groups)
+        order = (words["stride"], words["padding"], words["output_padding"], words["dilation"])
+        _sizes(input.shape[-spatial:], weight.shape[2:], *order)
+        return {**words, "groups": groups}
+
+    return rule
+
+
+def _layout(input: Tensor, weight: Tensor, stride: Any, padding: Any, extra: Any, dilation: Any) -> _Layout:
+    """Canonical parameters with the sizes that they give."""
+    sizes = _sizes(input.shape[-len(stride) :], weight.shape[2:], stride, padding, extra, dilation)
+    return _Layout(stride, padding, extra, dilation, sizes)
 
 
 def _sizes(
@@ -100,6 +104,7 @@ def _with_wide_margin(input: Tensor, weight: Tensor, shape: Sequence[int], group
 
 
 @op(
+    canon=_canonical_as(1),
     samples=calls(
         call(Arg((2, 3, 4)), Arg((3, 4, 3)), Arg((4,))),
         call(Arg((2, 4, 3)), Arg((4, 2, 3)), None, 2, 1, 1, 2, 1),
@@ -133,8 +138,7 @@ def conv_transpose1d(
     Shapes: input (N, C, L) or (C, L), weight (C, O / groups, K), bias (O); the result has
     ``(L - 1) stride - 2 padding + dilation (K - 1) + output_padding + 1`` elements.
     """
-    words = {"stride": stride, "padding": padding, "output_padding": output_padding, "dilation": dilation}
-    found = _layout(1, input, weight, bias, groups, **words)
+    found = _layout(input, weight, stride, padding, output_padding, dilation)
     rows = _Layout((1, *found.stride), (0, *found.padding), (0, *found.extra), (1, *found.dilation), (1, *found.sizes))
     images = input.unsqueeze(-2) if input.ndim == 3 else input.unsqueeze(0).unsqueeze(-2)
     out = _transposed(images, weight.unsqueeze(-2), bias, groups, rows).squeeze(-2)
@@ -142,6 +146,7 @@ def conv_transpose1d(
 
 
 @op(
+    canon=_canonical_as(2),
     samples=calls(
         call(Arg((2, 3, 4, 3)), Arg((3, 4, 3, 2)), Arg((4,))),
         call(Arg((2, 4, 3, 3)), Arg((4, 2, 3, 3)), None, 2, 1, 1, 2, 1),
@@ -179,14 +184,14 @@ def conv_transpose2d(
     Shapes: input (N, C, H, W) or (C, H, W), weight (C, O / groups, KH, KW), bias (O); the result has
     ``(H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1`` rows.
     """
-    words = {"stride": stride, "padding": padding, "output_padding": output_padding, "dilation": dilation}
-    layout = _layout(2, input, weight, bias, groups, **words)
+    layout = _layout(input, weight, stride, padding, output_padding, dilation)
     if input.ndim == 3:
         return _transposed(input.unsqueeze(0), weight, bias, groups, layout).squeeze(0)
     return _transposed(input, weight, bias, groups, layout)
 
 
 @op(
+    canon=_canonical_as(3),
     samples=calls(
         call(Arg((1, 2, 2, 3, 2)), Arg((2, 3, 2, 3, 2)), Arg((3,))),
         call(Arg((2, 4, 2, 2, 2)), Arg((4, 1, 2, 3, 2)), None, (1, 2, 2), (0, 1, 1), (0, 1, 0), 2, 1),
@@ -223,8 +228,7 @@ def conv_transpose3d(
     Shapes: input (N, C, D, H, W) or (C, D, H, W), weight (C, O / groups, KD, KH, KW), bias (O); sizes as those
     of :func:`conv_transpose2d`.
     """
-    words = {"stride": stride, "padding": padding, "output_padding": output_padding, "dilation": dilation}
-    layout = _layout(3, input, weight, bias, groups, **words)
+    layout = _layout(input, weight, stride, padding, output_padding, dilation)
     if input.ndim == 4:
         return _transposed(input.unsqueeze(0), weight, bias, groups, layout).squeeze(0)
     return _transposed(input, weight, bias, groups, layout)
