@@ -166,3 +166,29 @@ def test_a_rule_that_does_not_exist_is_refused() -> None:
     for wrong in ("half", {"tpu": "lower"}):
         with pytest.raises(ArgumentError, match="a rule is one of"):
             policy(wrong)  # type: ignore[arg-type]  # what is tested
+
+
+@pytest.mark.parametrize("backend", ["bare", "jax"])
+def test_the_rules_hold_on_every_backend(backend: str, request: pytest.FixtureRequest) -> None:
+    if backend == "jax":
+        pytest.importorskip("jax", reason="JAX is an extra")
+    else:
+        request.getfixturevalue("bare")
+    functional = dovetail.nn.functional
+    with dovetail.use_backend(backend), dovetail.autocast("cpu", dtype=dovetail.bfloat16):
+        x = dovetail.ones(2, 3, requires_grad=True)
+        y = dovetail.ones(2, 3, dtype=dovetail.bfloat16)
+        lower = [
+            x @ x.t(),
+            functional.linear(y, x),
+            functional.conv1d(x[None], y[None]),
+            dovetail.einsum("ij,kj", x, y),
+        ]
+        wide = [functional.mse_loss(y, y), functional.cross_entropy(y, dovetail.tensor([0, 1])), dovetail.cat([x, y])]
+        assert {t.dtype for t in lower} == {dovetail.bfloat16}
+        assert {t.dtype for t in wide} == {dovetail.float32}
+        assert {t.device.backend for t in (*lower, *wide)} == {backend}
+        assert functional.gelu(y).dtype is dovetail.bfloat16
+        lower[0].sum().backward()
+    assert x.grad is not None
+    assert x.grad.dtype is dovetail.float32
