@@ -12,8 +12,8 @@ from dovetail.tensor.node import Leaf
 from dovetail.tensor.storage import Alias
 from dovetail.tensor.tensor import Tensor
 
-NAMES: Final = ("unsqueeze", "squeeze", "transpose", "swapaxes", "swapdims", "t")
-"""The views, without the underscore of their in-place forms."""
+NAMES: Final = ("unsqueeze", "squeeze", "transpose", "t")
+"""The views, without the underscore of their in-place forms; their other names follow them by themselves."""
 
 
 def _become(self: Tensor, view: Tensor) -> Tensor:

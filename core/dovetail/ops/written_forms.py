@@ -8,11 +8,11 @@ from dovetail.ops.definition import front
 from dovetail.tensor.tensor import Tensor
 
 WRITTEN: Final = (
-    "eq", "ne", "lt", "le", "gt", "ge", "less", "less_equal", "greater", "greater_equal", "not_equal",
+    "eq", "ne", "lt", "le", "gt", "ge",
     "logical_and", "logical_or", "logical_xor", "logical_not", "bitwise_not",
     "clamp_min", "clamp_max", "square", "float_power",
 )  # fmt: skip
-"""The names without their underscore."""
+"""The names without their underscore; their other names follow them by themselves."""
 
 
 def _write(name: str) -> None:

@@ -1244,11 +1244,11 @@ class TensorMethods:
     def swapaxes(self, dim0: builtins.int, dim1: builtins.int) -> Tensor:
         """Two dimensions exchanged, sharing storage."""
     def swapaxes_(self, *args: _Any, **params: _Any) -> Tensor:
-        """In-place form of ``swapaxes``: the tensor itself takes the shape; it shares what it shared."""
+        """In-place form of ``transpose``: the tensor itself takes the shape; it shares what it shared."""
     def swapdims(self, dim0: builtins.int, dim1: builtins.int) -> Tensor:
         """Two dimensions exchanged, sharing storage."""
     def swapdims_(self, *args: _Any, **params: _Any) -> Tensor:
-        """In-place form of ``swapdims``: the tensor itself takes the shape; it shares what it shared."""
+        """In-place form of ``transpose``: the tensor itself takes the shape; it shares what it shared."""
     def t(self) -> Tensor:
         """The transpose of a matrix; tensors of fewer dimensions as they are."""
     def t_(self, *args: _Any, **params: _Any) -> Tensor:
