@@ -121,6 +121,25 @@ def test_written_forms(torch: Any) -> None:
         assert a == pytest.approx(b, abs=1e-7)
 
 
+def test_cov(torch: Any) -> None:
+    counts, weights = np.array([1, 2, 1, 3, 2]), np.random.default_rng(2).random(5)
+    for values in (TABLE, TABLE[0]):
+        for options in (
+            {}, {"correction": 0}, {"fweights": counts}, {"aweights": weights},
+            {"correction": 0, "aweights": weights}, {"fweights": counts, "aweights": weights},
+        ):  # fmt: skip
+            results = []
+            for f in (dovetail, torch):
+                given = {k: f.tensor(v) if isinstance(v, np.ndarray) else v for k, v in options.items()}
+                x = f.tensor(values, requires_grad=True)
+                out = x.cov(**given)
+                (out * out).sum().backward()
+                results.append((out.detach().numpy(), x.grad.numpy()))
+            for a, b in zip(*results, strict=True):
+                assert a.shape == b.shape
+                np.testing.assert_allclose(a, b, rtol=1e-9)
+
+
 def test_cov_warns_without_freedom(torch: Any) -> None:
     with pytest.warns(UserWarning, match="degrees of freedom is <= 0") as found:
         dovetail.cov(dovetail.ones(2, 1))

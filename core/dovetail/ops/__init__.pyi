@@ -115,6 +115,7 @@ from dovetail.ops.counting import unique as unique
 from dovetail.ops.counting import unique_consecutive as unique_consecutive
 from dovetail.ops.covariance import corrcoef as corrcoef
 from dovetail.ops.covariance import cov as cov
+from dovetail.ops.covariance import covariances as covariances
 from dovetail.ops.creation import arange as arange
 from dovetail.ops.creation import as_tensor as as_tensor
 from dovetail.ops.creation import asarray as asarray

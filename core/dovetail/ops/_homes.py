@@ -20,7 +20,7 @@ FAMILIES = {
     "convolution": ("conv2d", "conv2d_input_grad", "conv2d_weight_grad",),
     "convolution_derived": ("conv1d",),
     "counting": ("bincount", "histc", "isin", "unique", "unique_consecutive",),
-    "covariance": ("corrcoef", "cov",),
+    "covariance": ("corrcoef", "cov", "covariances",),
     "ctc": ("ctc_negative_log_likelihood",),
     "diagonal": ("diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "fill_diagonal_", "trace",
     "tril", "tril_indices", "triu", "triu_indices",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 from dovetail.errors import ArgumentRuntimeError, ShapeError
-from dovetail.ops.definition import op
+from dovetail.ops.definition import front, op
 from dovetail.ops.exponential import sqrt
 from dovetail.record.agree import Agree
 from dovetail.record.samples import Arg, call, calls, error
@@ -13,7 +13,7 @@ from dovetail.tensor.tensor import Tensor
 
 
 @op(
-    method=True,
+    internal=True,
     samples=calls(
         call(Arg((3, 5))),
         call(Arg((4,)), correction=0),
@@ -35,19 +35,10 @@ from dovetail.tensor.tensor import Tensor
     ),
     agree=Agree.running(),
 )
-def cov(
+def covariances(
     input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None
 ) -> Tensor:
-    """The covariances of the rows, which are variables, over the columns, which are observations.
-
-    Shapes: input (variables, observations), (observations) or (); weights (observations): how often each observation
-    counts, and how much. ``correction`` is taken from the number of observations.
-
-    >>> import dovetail
-    >>> dovetail.cov(dovetail.tensor([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]))
-    tensor([[ 1., -1.],
-            [-1.,  1.]])
-    """
+    """The covariances of the rows over the columns; see :func:`cov`."""
     if input.ndim > 2:
         raise ShapeError(f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim}")
     rows = input.reshape(1, -1) if input.ndim < 2 else input
@@ -64,10 +55,8 @@ def cov(
         taken = correction if aweights is None else correction * (weights * aweights).sum() / total
         freedom = total - taken
         scaled = centred * weights
-    if isinstance(freedom, int) and freedom <= 0:
-        warnings.warn("cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of "
-                      "observations.", stacklevel=5)
-        freedom = 0
+    if isinstance(freedom, int):
+        freedom = max(freedom, 0)
     result = scaled @ centred.t() / freedom
     return result.reshape(()) if input.ndim < 2 else result
 
@@ -95,6 +84,29 @@ def _weights(rows: Tensor, fweights: Tensor | None, aweights: Tensor | None) -> 
     return present[0] if len(present) == 1 else present[0] * present[1]
 
 
+@front(method=True)
+def cov(
+    input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None
+) -> Tensor:
+    """The covariances of the rows, which are variables, over the columns, which are observations.
+
+    Shapes: input (variables, observations), (observations) or (); weights (observations): how often each observation
+    counts, and how much. ``correction`` is taken from the number of observations.
+
+    >>> import dovetail
+    >>> dovetail.cov(dovetail.tensor([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]))
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
+    """
+    count = input.shape[-1] if input.ndim else 1
+    if fweights is None and aweights is None and count <= correction:
+        warnings.warn(
+            "cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of observations.",
+            stacklevel=2,
+        )
+    return covariances(input, correction=correction, fweights=fweights, aweights=aweights)
+
+
 @op(
     method=True,
     samples=calls(
@@ -113,8 +125,8 @@ def corrcoef(input: Tensor) -> Tensor:
         raise ShapeError(
             f"corrcoef(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions"
         )
-    covariances = cov(input)
-    if not covariances.ndim:
-        return covariances / covariances
-    deviations = sqrt(covariances.diagonal())
-    return (covariances / deviations.unsqueeze(1) / deviations.unsqueeze(0)).clamp(min=-1, max=1)
+    found = covariances(input)
+    if not found.ndim:
+        return found / found
+    deviations = sqrt(found.diagonal())
+    return (found / deviations.unsqueeze(1) / deviations.unsqueeze(0)).clamp(min=-1, max=1)
