@@ -224,3 +224,34 @@ def test_layers_on_jax(text: str, shape: tuple[int, ...]) -> None:
         found = run(dovetail, ours.to("jax:cpu:0"), host)
     for (name, a), (_, b) in zip(found, run(torch, theirs, host), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9, err_msg=name)
+
+
+UNDER_AUTOCAST = [
+    "conv3d(z(1, 2, 3, 3, 3), z(2, 2, 2, 2, 2))",
+    *(f"conv_transpose{d}d(z(1, 2, *[3] * {d}), z(2, 2, *[2] * {d}))" for d in (1, 2, 3)),
+    *(f"{k}_pool{d}d(z(1, 2, *[4] * {d}), 2)" for k in ("max", "avg", "adaptive_avg") for d in (1, 2, 3)),
+    *(f"adaptive_max_pool{d}d(z(1, 2, *[5] * {d}), 2)" for d in (1, 2, 3)),
+    *(f"max_unpool{d}d(z(1, 2, *[1] * {d}), z(1, 2, *[1] * {d}).long(), 2)" for d in (1, 2, 3)),
+    *(
+        f"pad(z(1, 2, *[3] * {d}), [1, 1] * {d}, '{m}')"
+        for m in ("reflect", "replicate", "circular")
+        for d in (1, 2, 3)
+    ),
+    "fractional_max_pool2d(z(1, 2, 5, 5), 2, 3, _random_samples=z(1, 2, 2) * 0)",
+    "interpolate(z(1, 2, 3, 3), 4, mode='bilinear')",
+    "interpolate(z(1, 2, 3, 3, 3), 4, mode='area')",
+    "unfold(z(1, 2, 5, 5), 2)",
+    "grid_sample(z(1, 2, 3, 3), z(1, 2, 2, 2), align_corners=False)",
+]
+
+
+@pytest.mark.parametrize("source", ["float32", "bfloat16"])
+@pytest.mark.parametrize("call", UNDER_AUTOCAST)
+def test_types_under_autocast(call: str, source: str) -> None:
+    found = []
+    for frame in (dovetail, torch):
+        names = {**vars(frame.nn.functional), "z": lambda *s, f=frame: f.ones(*s, dtype=getattr(f, source))}
+        with frame.autocast("cpu", dtype=frame.bfloat16):
+            result = eval(call, names)
+        found.append(str(result.dtype).rpartition(".")[2])
+    assert found[0] == found[1]
