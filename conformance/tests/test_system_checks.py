@@ -97,6 +97,20 @@ def test_results_of_the_number_of_threads_are_found(models: Models) -> None:
     assert row.facts["differs_with_threads"] == [1]
 
 
+def test_a_compiler_may_split_sums_among_threads(models: Models) -> None:
+    def by_threads(out: Array, call: Any) -> Array:
+        return out + out.dtype.type(len(os.sched_getaffinity(0))) if out.dtype.kind == "f" else out
+
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("one CPU alone: there is no other number of threads")
+    with after(ops.sum, by_threads)() as backend:
+        session = Session(dovetail.device(backend), models)
+        session.device.runtime.compiles = True
+        (row,) = [row for row in determinism.processes(session) if row.op == "sum"]
+    assert row.status == "pass"
+    assert row.facts["differs_with_threads"] == [1]
+
+
 def test_results_of_the_process_are_found(models: Models) -> None:
     with after(ops.exp, lambda out, call: out + out.dtype.type(os.getpid()))() as backend:
         rows = determinism.processes(Session(dovetail.device(backend), models))
