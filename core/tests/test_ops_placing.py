@@ -72,3 +72,11 @@ def test_gradients_of_atan2_at_the_origin_are_zero(ways: str) -> None:
     x = dovetail.zeros(1, requires_grad=True)
     dovetail.atan2(y, x).sum().backward()
     assert (y.grad.item(), x.grad.item()) == (0.0, 0.0)
+
+
+def test_a_write_into_nothing_of_an_expanded_tensor_is_allowed() -> None:
+    x = dovetail.ones(2, 1).expand(1, 2, 3)
+    x[1:] = 5.0
+    assert x.tolist() == [[[1.0] * 3] * 2]
+    with pytest.raises(RuntimeError, match="more than one element"):
+        x[0] = 5.0

@@ -171,7 +171,7 @@ def check_writable(t: Tensor, recording: bool, *, one_value: bool = False) -> No
 def overlaps(t: Tensor) -> bool:
     """Tell whether two elements of a view are the same element of its storage (an expanded view)."""
     alias = t._alias
-    if alias is None:
+    if alias is None or not t._spec.size:
         return False
     return any(stride == 0 and size > 1 for size, stride in zip(t._spec.shape, alias.strides, strict=True))
 

@@ -16,6 +16,14 @@ MAX_PROGRAMS: Final = 8
 """Programs of one function before it is said, once, why it is captured again and again."""
 
 
+OPTIONS: Final = frozenset({"backend", "disable", "dynamic", "fullgraph", "mode", "options"})
+"""PyTorch's options. Only ``disable`` says anything here: which compiler runs is the device's affair."""
+
+
+class EagerWarning(UserWarning):
+    """A compiled function runs as it is, because its results are to be differentiated outside of it."""
+
+
 class RecaptureWarning(UserWarning):
     """A compiled function is captured ever anew because something that a program fixes keeps changing."""
 
@@ -33,6 +41,7 @@ class Compiled:
         self.programs: dict[Any, list[Program]] = {}
         self.reasons: list[str] = []
         self._warm: set[Any] = set()
+        self._eager: set[Any] = set()
         self._said = False
         functools.update_wrapper(self, function, updated=())
 
@@ -40,7 +49,7 @@ class Compiled:
         """Run the step: eagerly the first time, as a program afterwards."""
         tensors, rest = _split(args, params)
         key = (rest, tuple(t._spec for t in tensors), autocast.key())
-        if key not in self._warm:
+        if key not in self._warm or key in self._eager:
             self._warm.add(key)
             return self.function(*args, **params)
         reason = "no program exists for these shapes and arguments"
@@ -56,6 +65,10 @@ class Compiled:
             return self.function(*positional, **named)
 
         program = capture(step, *tensors)
+        if program.leaves_graph:
+            self._eager.add(key)
+            self._say_why_eager()
+            return self.function(*args, **params)
         self.programs.setdefault(key, []).append(program)
         return program(*tensors)
 
@@ -64,7 +77,7 @@ class Compiled:
         if len(self.reasons) > MAX_PROGRAMS and not self._said:
             self._said = True
             warnings.warn(
-                f"{getattr(self.function, '__name__', self.function)} was captured {len(self.reasons)} times, "
+                f"{self._name} was captured {len(self.reasons)} times, "
                 f"last because "
                 f"{reason}. Keep shapes equal (pad the last batch, or DataLoader(drop_last=True)) and pass "
                 f"numbers that "
@@ -73,9 +86,27 @@ class Compiled:
                 stacklevel=3,
             )
 
+    def _say_why_eager(self) -> None:
+        warnings.warn(
+            f"{self._name} returns tensors that require gradients, and a program's results have no graph: it runs as "
+            "it is. Compile the whole step (forward, backward and optimizer) instead, or call it under no_grad.",
+            EagerWarning,
+            stacklevel=3,
+        )
+
+    @property
+    def _name(self) -> str:
+        return getattr(self.function, "__name__", type(self.function).__name__)
+
+    def __getattr__(self, name: str) -> Any:
+        """A compiled module is asked for its parameters, its mode or its state like the module itself."""
+        if name == "function":
+            raise AttributeError(name)
+        return getattr(self.function, name)
+
     def __repr__(self) -> str:
         count = sum(map(len, self.programs.values()))
-        return f"<compiled {getattr(self.function, '__name__', self.function)}: {count} programs>"
+        return f"<compiled {self._name}: {count} programs>"
 
 
 def _split(args: tuple[Any, ...], params: dict[str, Any]) -> tuple[list[Tensor], Any]:
@@ -115,6 +146,10 @@ def compile(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     The function may run forward, backward and optimizer step; parameters, optimizer state, random streams and learning
     rates stay live. Reading a value inside (``item()``, ``if``) is an error with the line that asked.
 
+    A function whose results still require gradients, such as a module in training mode, runs as it is, and a warning
+    says so. PyTorch's options (``mode``, ``fullgraph``, ...) are accepted; ``disable=True`` returns the function
+    itself.
+
     >>> import dovetail
     >>> @dovetail.compile
     ... def f(x):
@@ -122,8 +157,11 @@ def compile(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     >>> [float(f(dovetail.ones(2) * i)) for i in range(3)]
     [0.0, 2.0, 8.0]
     """
-    if options:
-        raise CaptureError(f"compile() takes no options, got {', '.join(options)}")
+    unknown = options.keys() - OPTIONS
+    if unknown:
+        raise CaptureError(
+            f"compile() has no option {', '.join(sorted(unknown))}; it accepts {', '.join(sorted(OPTIONS))}"
+        )
     if function is None:
-        return compile
-    return Compiled(function)
+        return functools.partial(compile, **options)
+    return function if options.get("disable") else Compiled(function)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from sys import getrefcount
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,8 @@ class Program:
         self.guards = list(trace.guards.values())
         self.grad_mode = state.grad_enabled.get()
         self.result, self._results = _flatten(result, trace)
+        self.leaves_graph = not trace.grads and any(t._node is not None for t in tensors_in(result))
+        """Whether the caller would differentiate what a run returns, which has no graph any more."""
         self.written = _written(trace, argued)
         self.grads = _grads(trace)
         self.equations = _needed(trace.equations, self._roots())
@@ -265,6 +267,17 @@ def _needed(equations: Sequence[Any], roots: Sequence[Var]) -> list[Any]:
 
 
 # ------------------------------------------------------------------------------------------ results
+
+
+def tensors_in(result: Any) -> Iterator[Tensor]:
+    """The tensors of a result."""
+    if isinstance(result, Tensor):
+        yield result
+    elif isinstance(result, list | tuple):
+        for item in result:
+            yield from tensors_in(item)
+    elif isinstance(result, dict):
+        yield from tensors_in(list(result.values()))
 
 
 class _Slot:
