@@ -24,7 +24,12 @@ FOLDERS: Final = ("docs/certificates", "backends/*/certificates")
 
 SCHEMA: Final = "dovetail.certificate/"
 _SECTIONS: Final = ("ops", "reductions", "gradients", "checks")
-_WORDS: Final = {"kernel": "kernel", "decomposition": "composed", "fallback": "**host**"}
+_WORDS: Final = {
+    "kernel": "kernel",
+    "decomposition": "composed",
+    "compiled decomposition": "composed",
+    "fallback": "**host**",
+}
 
 HEAD: Final = """# Support
 
