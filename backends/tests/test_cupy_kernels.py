@@ -46,7 +46,7 @@ def test_special_values_agree_with_numpy(op: Op, agreement: Any, cupy_on_host: s
         agreement.check_all(op, dtype, cupy_on_host, special=True)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_suite_passes(cupy_on_host: str) -> None:
     from dovetail_conformance import runner
 

@@ -230,7 +230,7 @@ def test_the_suite_passes(site: Path) -> None:
     assert " 0 fail" in done.stdout.splitlines()[-1]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_whole_suite_passes(site: Path) -> None:
     done = dovetail_command(site, "conformance", "strict", "--no-fallback")
     assert done.returncode == 0, done.stdout + done.stderr

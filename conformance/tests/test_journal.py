@@ -95,8 +95,8 @@ def test_rows_of_several_seeds_are_one() -> None:
     assert merged([worst, *rows])[0].message == "off"
 
 
-class Stopped(Exception):
-    """What kills a run in a test."""
+class Stopped(BaseException):
+    """What kills a run in a test; an ordinary exception only fails its cell."""
 
 
 def test_a_run_goes_on_after_its_last_finished_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ def test_no_false_alarm(models: Models, fault: Fault) -> None:
     assert [row.message for row in hunt.alarms(models, fault, seed=7)] == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(1, 21))
 def test_no_false_alarm_in_twenty_runs(models: Models, seed: int) -> None:
     found = [row for fault in CELLS for row in hunt.alarms(models, fault, seed)]
@@ -53,7 +53,7 @@ def test_every_check_has_a_fault_of_its_own() -> None:
     assert {f.check for f in FAULTS} <= set(hunt.judging())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("fault", ALONE, ids=lambda f: f"{f.number}-without-{f.check}")
 def test_fault_survives_without_its_check(models: Models, fault: Fault) -> None:
     assert hunt.finders(models, fault, without=fault.check) == {}

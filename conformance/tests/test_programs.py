@@ -2,7 +2,7 @@
 
 The programs start from three shapes and so meet the same ones again and again: on JAX all of them together compile
 1,600 kernels, a third of these in the first hundred programs. That takes minutes and is in the slow tier:
-``pytest conformance/tests/test_programs.py -m slow``.
+``pytest conformance/tests/test_programs.py -m long``.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def test_jax_agrees() -> None:
     assert compared > 50
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("start", range(60, 2000, CHUNK))
 def test_jax_agrees_on_all(start: int) -> None:
     pytest.importorskip("jax", reason="the extra `jax` is not installed")

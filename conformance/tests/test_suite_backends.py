@@ -64,7 +64,9 @@ def jax_device() -> Any:
 
 @pytest.mark.parametrize("name", ["add", "mul", "sqrt", "sum", "softmax", "matmul", "gather", "cat", "relu"])
 def test_ops_on_jax(models: Models, jax_device: Any, name: str) -> None:
-    found = failures(Session(jax_device, models), [name])
+    # the quick tier leaves the gradients of what is derived to the full one, where every shape is compiled
+    tier = "quick" if record(name).primitive else "full"
+    found = failures(Session(jax_device, models, tier=tier), [name])
     assert not found, "\n".join(found)
 
 

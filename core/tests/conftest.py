@@ -48,6 +48,10 @@ def draw(arg: Arg, dtype: str, seed: int) -> np.ndarray[Any, Any]:
     return rng.uniform(arg.low, arg.high, arg.shape)
 
 
+WITH_POSITIONS = ("adaptive_max_pool1d",)
+"""PyTorch's functions of the top package that return positions too, which those of ``nn.functional`` leave out."""
+
+
 class Oracle:
     """Calls of an op in both frameworks, and how their results are held against each other."""
 
@@ -57,6 +61,8 @@ class Oracle:
     def function(self, name: str) -> Callable[..., Any] | None:
         """PyTorch's function of that name, also a method or one of ``nn.functional``."""
         torch = self.torch
+        if name in WITH_POSITIONS:
+            return getattr(torch, name)  # type: ignore[no-any-return]
         for place in (torch.nn.functional, torch, torch.special):
             if hasattr(place, name):
                 return getattr(place, name)  # type: ignore[no-any-return]

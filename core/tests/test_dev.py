@@ -82,8 +82,8 @@ def test_every_command_asks_for_extras_that_exist(dev: ModuleType) -> None:
         ("demo", [], {"DEV_EXTRAS": ""}, set()),
         ("demo", ["--backend", "jax"], {"DEV_EXTRAS": "demo"}, {"demo"}),
         ("run", ["python", "jax.py"], {}, {"demo"}),
-        ("test", ["-k", "cuda12"], {}, {"test", "jax", "demo", "conformance"}),
-        ("test", [], {"DEV_EXTRAS": "test, cuda13"}, {"test", "cuda13", "demo", "conformance"}),
+        ("test", ["-k", "cuda12"], {}, {"test", "jax", "demo", "conformance", "tensorboard"}),
+        ("test", [], {"DEV_EXTRAS": "test, cuda13"}, {"test", "cuda13", "demo", "conformance", "tensorboard"}),
         ("conformance", ["jax:cpu:0", "--ops", "mul"], {}, {"conformance", "jax"}),
     ],
 )

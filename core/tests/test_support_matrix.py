@@ -11,6 +11,7 @@ import pytest
 from dovetail.cli import support as live
 from dovetail.describe import __main__ as command
 from dovetail.describe import support
+from dovetail.dispatch.plan import COMPILED
 from dovetail.record import registry
 
 
@@ -95,4 +96,4 @@ def test_the_best_certificate_of_a_device_counts(tmp_path: Path, monkeypatch: py
 
 
 def test_the_live_matrix_knows_the_same_words() -> None:
-    assert {live.KERNEL, live.DECOMPOSITION, live.FALLBACK} == set(support._WORDS)
+    assert {live.KERNEL, live.DECOMPOSITION, live.FALLBACK} | {COMPILED} == set(support._WORDS)

@@ -304,7 +304,7 @@ def test_a_slice_of_the_suite_passes() -> None:
     assert main(["conformance", "torch", "--no-fallback", "--ops", ops]) == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore")
 def test_the_whole_suite_passes(tmp_path: Path) -> None:
     assert main(["conformance", "torch", "--no-fallback", "--out", str(tmp_path)]) == 0

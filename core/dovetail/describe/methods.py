@@ -18,7 +18,12 @@ HEADER = '''"""What the op records bind to Tensor. Written by ``python -m doveta
 from __future__ import annotations
 '''
 
-PYTHON = frozenset({"__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__slots__"})
+PYTHON = frozenset(
+    {
+        "__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__slots__", "__firstlineno__",
+        "__static_attributes__",
+    }
+)  # fmt: skip
 """What Python itself puts into a class."""
 
 OVERRIDES = frozenset({"__eq__", "__ne__"})

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, Final
 
+from dovetail.ops import turned_in_place, written_forms  # noqa: F401  # whose in-place forms have other names too
 from dovetail.ops.arithmetic import abs, clamp, div, mul, neg, sub
 from dovetail.ops.comparison import ge, gt, le, lt, ne
 from dovetail.ops.definition import bind, front
