@@ -42,7 +42,16 @@ def installed(contender: str) -> bool:
     return all(library not in contender or find_spec(library) is not None for library in ("torch", "jax"))
 
 
+# PyTorch's loader forks whatever else is loaded; its workers touch neither JAX nor its threads.
+FORKS = (
+    pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
+)
+
+
 # All but one compile with XLA or start processes.
+@FORKS[0]
+@FORKS[1]
 @pytest.mark.parametrize(
     "name",
     [n if n in ("two_layer", "optimizers", "dataloader") else pytest.param(n, marks=pytest.mark.slow) for n in NAMES],
@@ -149,6 +158,8 @@ def test_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert script().options_of(["cnn", "--quick"]).names == ["cnn"]
 
 
+@FORKS[0]
+@FORKS[1]
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("kind", ["tensors", "rows", "arrays"])
 def test_loaders_give_the_peers_batches(kind: str, workers: int) -> None:
