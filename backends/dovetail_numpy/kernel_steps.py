@@ -19,17 +19,16 @@ def _enter(op: Any, step: Callable[..., None], names: tuple[str, ...], without: 
     The arrays are the op's, but for its numbers, which ``names`` names, and the step count: that is moved on and given
     as ``step``. ``without`` are numbers that the formula has no use for. Weight decay that is not asked for is 0.
     """
-    updates: tuple[int, ...] = op.record.updates
-    counted = "step" in op.record.input_names
 
     def kernel(*arrays: Any, out: tuple[Array, ...] | None = None, decayed: bool = True, **flags: Any) -> Any:
+        record = op.record  # read here: a program without optimizers does not wait for their definitions
         *state, numbers = arrays
-        present = [i for i in updates if state[i] is not None]
+        present = [i for i in record.updates if state[i] is not None]
         own = out if out is not None else tuple(np.array(state[i], order="C", copy=True) for i in present)
         for i, array in zip(present, own, strict=True):
             state[i] = array
         options = dict(zip(names, numbers.tolist(), strict=True))
-        if counted:
+        if "step" in record.input_names:
             count = state.pop()
             count += 1
             options["step"] = float(count)
