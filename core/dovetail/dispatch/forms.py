@@ -69,9 +69,12 @@ def general(op: Op) -> Function:
         if state.special:
             return call(op, args, params)
         p, inputs = seek(op, args, params)
+        kernel = p.hot
+        if kernel is None:
+            return execute(p, inputs)
         try:
             arrays = [x if x is None else x._data for x in inputs]
-            o = p.hot(*arrays)
+            o = kernel(*arrays)
         except Exception:
             return execute(p, inputs)  # a stale value, or an error that the general path explains
         t = new(Tensor)
@@ -122,10 +125,11 @@ def binary(op: Op, first: Callable[[Op, Any, Any], Any] | None = None) -> Functi
             a = x._data
         except (KeyError, AttributeError, TypeError):
             return unplanned(op, x, y)
-        if state.special:
+        kernel = p.hot
+        if state.special or kernel is None:
             return call(op, (x, y), NOTHING)
         try:
-            o = p.hot(a, b)
+            o = kernel(a, b)
         except Exception:
             return call(op, (x, y), NOTHING)  # the general path says what went wrong
         t = new(Tensor)
@@ -191,10 +195,11 @@ def unary(op: Op) -> Function:
             a = x._data
         except (KeyError, AttributeError):
             return call(op, (x,), NOTHING)
-        if state.special:
+        kernel = p.hot
+        if state.special or kernel is None:
             return call(op, (x,), NOTHING)
         try:
-            o = p.hot(a)
+            o = kernel(a)
         except Exception:
             return call(op, (x,), NOTHING)  # the general path says what went wrong
         t = new(Tensor)
@@ -243,10 +248,13 @@ def parametrized(op: Op) -> Function:
             return _first_time(op, x, args, params)
         if state.special:
             return call(op, (x, *args), params) if op.autocast else execute(p, (x,))
+        kernel = p.hot
+        if kernel is None:
+            return execute(p, (x,))
         try:
-            o = p.hot(a)
+            o = kernel(a)
         except Exception:
-            return execute(p, (x,))  # a plan that needs more, or an error that the general path explains
+            return execute(p, (x,))  # the general path says what went wrong
         t = new(Tensor)
         t._data = o
         t._spec = p.out

@@ -50,8 +50,8 @@ class Plan:
     layout: tuple[Any, ...]
     statics: dict[str, Any]
     casts: tuple[tuple[int, Spec], ...]
-    hot: Callable[..., Any]
-    """The kernel for the hot paths; raises where a call needs more than a kernel, and the general path takes over."""
+    hot: Callable[..., Any] | None
+    """The kernel for the hot paths, None where a call needs more than a kernel."""
     kernel: Callable[..., Any]
     _out_kernel: Callable[..., Any] | None
     variants: Variants
@@ -161,12 +161,8 @@ def make(op: Op, specs: Sequence[Spec | None], layout: tuple[Any, ...], statics:
     plan.layouts = {}
     plan.no_edges = (None,) * len(op.signature.live)
     plan.quick = not (plan.casts or plan.checks or plan.decompose or len(plan.outs) > 1)
-    plan.hot = plan.kernel if plan.quick and op.view is None else _needs_more
+    plan.hot = plan.kernel if plan.quick and op.view is None else None
     return plan
-
-
-def _needs_more(*arrays: Any) -> Any:
-    raise LookupError("the general path runs this plan")
 
 
 def _apply_rules(plan: Plan, specs: Sequence[Spec | None], grouped: Sequence[Any]) -> None:
