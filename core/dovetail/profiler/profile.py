@@ -157,6 +157,6 @@ def tensorboard_trace_handler(dir_name: str | os.PathLike[str], worker_name: str
     def handler(prof: profile) -> None:
         folder = Path(dir_name)
         folder.mkdir(parents=True, exist_ok=True)
-        prof.export_chrome_trace(folder / f"{name}.{time.time_ns() // 1_000_000}.pt.trace.json")
+        prof.export_chrome_trace(folder / f"{name}.{time.time_ns()}.pt.trace.json")
 
     return handler
